@@ -1,0 +1,19 @@
+"""TensorFlow as the project uses it: `from utils.quiet_tensorflow import tf`.
+
+compat.v1 with eager execution off, on 1.15 and 2.x alike, and without the chatter of its
+import (FutureWarning, deprecation, cpu_feature_guard), which says nothing to a user.
+"""
+import os
+import warnings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# oneDNN reorders sums (and announces that on stderr): off, both stacks agree more closely.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import tensorflow.compat.v1 as tf
+
+tf.logging.set_verbosity(tf.logging.ERROR)
+tf.disable_eager_execution()
+tf.disable_resource_variables()     # ref variables: what 1.15 writes by default
