@@ -1,0 +1,75 @@
+"""Speech in, a moving face out: 52 ARKit blendshape weights per frame.
+
+    python run_voca.py                                  the embedded test sentence
+    python run_voca.py --audio_fname speech.mp3         any file that ffmpeg reads
+    python run_voca.py --tf_model_fname ./training/checkpoints --audio_fname speech.wav
+    python run_voca.py --tf_model_fname './model/gstep_199800.model' \\
+        --ds_fname './ds_graph/deepspeech-0.5.0-models/output_graph.tflite' \\
+        --audio_fname './audio/test_sentence.wav'       the published system's files
+
+Writes into --out_path (./animation_output/<audio name>/):
+    blendshapes.csv    Live Link Face, for Unreal's importer, Blender add-ons, MetaHuman
+    blendshapes.npz    weights [frames, 52] float32 in [0, 1], names, fps
+    blendshapes.json   Rokoko Studio v3, values 0-100
+    curves.png         the curves, to look at
+    preview.mp4        a drawn face with the sound (not with --no_preview)
+    transcript.csv     word, start_s, end_s (with --transcript)
+"""
+import argparse
+import os
+
+from utils.constants import ANIMATION_FPS, MAX_FPS, MIN_FPS
+from utils.errors import run_script
+
+DEFAULT_MODEL = "./model/default.model"
+DEFAULT_GRAPH = "./ds_graph/deepspeech-mini/output_graph.tflite"
+DEFAULT_AUDIO = "./audio/test_sentence.wav"
+
+
+def get_parser():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tf_model_fname", default=DEFAULT_MODEL, metavar="CHECKPOINT",
+                        help="prefix, folder or .index of a checkpoint (%(default)s)")
+    parser.add_argument("--ds_fname", default=DEFAULT_GRAPH, metavar="GRAPH",
+                        help="DeepSpeech 0.5.0 output_graph.tflite or .pb (%(default)s)")
+    parser.add_argument("--audio_fname", default=DEFAULT_AUDIO, metavar="AUDIO",
+                        help="wav, mp3, flac, ogg, m4a, mp4 ... (%(default)s)")
+    parser.add_argument("--out_path", metavar="FOLDER",
+                        help="default: ./animation_output/<audio name>")
+    parser.add_argument("--fps", type=frame_rate, default=ANIMATION_FPS,
+                        help="%d to %d (%%(default)s)" % (MIN_FPS, MAX_FPS))
+    parser.add_argument("--no_preview", action="store_true", help="write no preview.mp4")
+    parser.add_argument("--transcript", action="store_true",
+                        help="also write the words that DeepSpeech hears, with their times")
+    parser.add_argument("--force", action="store_true",
+                        help="run even if the checkpoint was trained with another graph")
+    parser.add_argument("--reference_chunk_s", type=float, choices=(0.5, 0.1), default=0.5,
+                        help="published checkpoints only: feature chunks as in their training "
+                             "(0.5) or as in the published demo (0.1)")
+    return parser
+
+
+def frame_rate(text):
+    """argparse type of --fps: a number in [MIN_FPS, MAX_FPS]; whole ones become int."""
+    value = float(text)                         # argparse words the ValueError
+    if not MIN_FPS <= value <= MAX_FPS:
+        raise argparse.ArgumentTypeError("%s is not from %d to %d" % (text, MIN_FPS, MAX_FPS))
+    return int(value) if value == int(value) else value
+
+
+def main():
+    args = get_parser().parse_args()
+    # TensorFlow takes seconds to import: after the flags are known to be right.
+    from utils.animation import animate_file
+    written = animate_file(
+        args.audio_fname, args.tf_model_fname, args.ds_fname, args.out_path, fps=args.fps,
+        preview=not args.no_preview, transcript=args.transcript, force=args.force,
+        reference_chunk_s=args.reference_chunk_s)
+    print("wrote:")
+    for path in written:
+        print("  %-50s %8.1f kB" % (path, os.path.getsize(path) / 1000.0))
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,194 @@
+"""From an audio file to the files of its animation: the pipeline behind run_voca.py."""
+import csv
+import os
+import sys
+
+import numpy as np
+from tqdm import tqdm
+
+from utils.acoustic_graph import load_acoustic_graph
+from utils.animation_files import write_npz, write_rokoko_json
+from utils.audio import open_audio
+from utils.checkpoint import load_model, read_checkpoint_info, resolve_checkpoint
+from utils.constants import NUM_BLENDSHAPES, PROFILE_REFERENCE, SAMPLE_RATE_HZ
+from utils.curves import write_curves_png
+from utils.errors import UserError
+from utils.files import written_aside
+from utils.live_link_csv import write_live_link_csv
+from utils.preview_video import write_preview
+from utils.published_release import check_files_exist
+from utils.resample import num_frames_of, resample_frames
+from utils.speech_features import SpeechFeatureStream
+from utils.transcript import TranscriptUnavailable, transcribe
+
+PREDICTION_BLOCK_S = 10.0           # audio held at a time
+
+
+class SpeechAnimator:
+    """Speech to blendshape weights, with one checkpoint and one acoustic graph loaded once.
+
+    `feed` takes any number of samples; how the audio is cut changes no weight. `channels`
+    names the columns of what comes out, `fps` is their rate.
+    """
+
+    def __init__(self, checkpoint_path, acoustic_graph_path, force=False, reference_chunk_s=0.5):
+        """Load both; UserError for files that are missing, broken or do not go together.
+
+        Args:
+          checkpoint_path: prefix, folder or .index of a checkpoint.
+          acoustic_graph_path: a DeepSpeech 0.5.0 .tflite or .pb.
+          force: go on though the checkpoint was trained on another graph's features.
+          reference_chunk_s: chunk length of the `reference` profile; other profiles have none.
+        """
+        prefix = resolve_checkpoint(checkpoint_path)
+        info = read_checkpoint_info(prefix)
+        acoustic_graph = load_acoustic_graph(acoustic_graph_path)
+        if not force:
+            _check_acoustic_graph(info, prefix, acoustic_graph, acoustic_graph_path)
+        self.channels = tuple(info["channels"])
+        self.fps = info["fps"]
+        self.profile = info["feature_profile"]
+        self._model = load_model(prefix)
+        self._features = SpeechFeatureStream(acoustic_graph, self.profile, reference_chunk_s)
+
+    def feed(self, samples):
+        """Weights [n, 52] in [0, 1] of the frames that `samples` completes.
+
+        Args:
+          samples: float32 [any], mono, 16 kHz, [-1, 1): the next part of the stream.
+        """
+        return self._predict(self._features.feed(samples))
+
+    def finish(self):
+        """Weights [n, 52] of the frames still held back; the stream is then at its end."""
+        return self._predict(self._features.finish())
+
+    def reset(self):
+        """Start a new stream."""
+        self._features.reset()
+
+    def _predict(self, windows):
+        if not len(windows):
+            return np.zeros((0, NUM_BLENDSHAPES), np.float32)
+        return self._model.predict(windows)                     # [n, 52]
+
+
+def _check_acoustic_graph(info, prefix, acoustic_graph, acoustic_graph_path):
+    """UserError unless the checkpoint's record names this graph, or has no record."""
+    trained_with = info["acoustic_graph"]
+    if trained_with is None or acoustic_graph.sha256 in trained_with["sha256"].values():
+        return
+    raise UserError(
+        "%s was trained on the features of %s (sha256 %s...), but --ds_fname is %s (sha256 %s...): "
+        "give the graph it was trained with, or --force to run all the same"
+        % (prefix, trained_with["name"], next(iter(trained_with["sha256"].values()))[:12],
+           acoustic_graph_path, acoustic_graph.sha256[:12]))
+
+
+def animate_audio(animator, audio, show_progress=False):
+    """The weights of a whole file, its loudness beside them, and its length.
+
+    Args:
+      animator: a SpeechAnimator; it is reset first.
+      audio: what open_audio gave.
+      show_progress: a progress bar on stderr, in seconds of audio.
+    Returns:
+      weights [frames, 52] at animator.fps, frames = ceil(duration_s * fps);
+      loudness [frames], the RMS of each frame's samples; duration_s.
+    """
+    animator.reset()
+    weights, loudness, num_samples = [], _LoudnessMeter(animator.fps), 0
+    resampler = "resampy" if animator.profile == PROFILE_REFERENCE else "ffmpeg"
+    with tqdm(total=audio.duration_s and round(audio.duration_s, 1), unit="s", desc="speech",
+              disable=not show_progress or None, leave=False) as progress:
+        for samples in audio.blocks(PREDICTION_BLOCK_S, resampler=resampler):
+            weights.append(animator.feed(samples))
+            loudness.feed(samples)
+            num_samples += len(samples)
+            progress.update(len(samples) / float(SAMPLE_RATE_HZ))
+        weights.append(animator.finish())
+    duration_s = num_samples / float(SAMPLE_RATE_HZ)
+    num_frames = num_frames_of(duration_s, animator.fps)
+    weights = np.concatenate(weights)                           # [frames, 52]
+    if not len(weights):
+        raise UserError("%s lasts %.2f s, less than one chunk of the %s profile: give a longer clip"
+                        % (audio.path, duration_s, animator.profile))
+    # The `reference` profile drops the tail of the last chunk: the face holds its last pose.
+    weights = resample_frames(weights, animator.fps, animator.fps, num_frames)
+    return weights, loudness.finish(num_frames), duration_s
+
+
+class _LoudnessMeter:
+    """RMS of the samples of each animation frame, fed in blocks."""
+
+    def __init__(self, fps):
+        self._frame_samples = SAMPLE_RATE_HZ / float(fps)
+        self._power_sum = np.zeros(0)
+        self._num_samples = 0
+
+    def feed(self, samples):
+        frame = ((self._num_samples + np.arange(len(samples))) / self._frame_samples).astype(int)
+        self._num_samples += len(samples)
+        power = np.bincount(frame, np.square(samples, dtype=np.float64))    # [frames so far]
+        power[:len(self._power_sum)] += self._power_sum
+        self._power_sum = power
+
+    def finish(self, num_frames):
+        power = np.zeros(num_frames)
+        num_known = min(num_frames, len(self._power_sum))
+        power[:num_known] = self._power_sum[:num_known]
+        return np.sqrt(power / self._frame_samples)             # [num_frames]
+
+
+def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None, fps=30,
+                 preview=True, transcript=False, force=False, reference_chunk_s=0.5):
+    """Animate one audio file and write its files.
+
+    Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>.
+    Returns:
+      the paths written, in the order written.
+    Raises:
+      UserError: for any input that cannot be used; what was written before stays whole.
+    """
+    check_files_exist(checkpoint_path, acoustic_graph_path)
+    audio = open_audio(audio_path)
+    if out_path is None:
+        name = os.path.splitext(os.path.basename(audio_path))[0]
+        out_path = os.path.join(".", "animation_output", name)
+    animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force, reference_chunk_s)
+    weights, loudness, duration_s = animate_audio(animator, audio, show_progress=True)
+    names = animator.channels
+    num_frames = num_frames_of(duration_s, fps)
+    weights = resample_frames(weights, animator.fps, fps, num_frames)       # [num_frames, 52]
+    loudness = resample_frames(loudness[:, np.newaxis], animator.fps, fps, num_frames)[:, 0]
+
+    written = []
+
+    def write(name, writer, *args):
+        path = os.path.join(out_path, name)
+        writer(path, *args)
+        written.append(path)
+
+    write("blendshapes.csv", write_live_link_csv, weights, names, fps)
+    write("blendshapes.npz", write_npz, weights, names, fps)
+    write("blendshapes.json", write_rokoko_json, weights, names, fps)
+    write("curves.png", write_curves_png, weights, names, fps, loudness)
+    if preview:
+        write("preview.mp4", write_preview, weights, names, fps, audio_path)
+    if transcript:
+        try:
+            words = transcribe(acoustic_graph_path, audio)
+        except TranscriptUnavailable as unavailable:
+            print("no transcript: %s" % unavailable, file=sys.stderr)
+        else:
+            print("heard: %s" % " ".join(word for word, _, _ in words))
+            write("transcript.csv", write_transcript, words)
+    return written
+
+
+def write_transcript(path, words):
+    """`words` [(word, start_s, end_s)] as CSV with a header."""
+    with written_aside(path) as aside, open(aside, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["word", "start_s", "end_s"])
+        writer.writerows([word, "%.2f" % start_s, "%.2f" % end_s] for word, start_s, end_s in words)
