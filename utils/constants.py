@@ -51,4 +51,5 @@ MODEL_SCOPE = "VOCA"
 TENSOR_SPEECH_FEATURES = "VOCA/Inputs_encoder/speech_features:0"   # [N, 16, 29, 1]
 TENSOR_IS_TRAINING = "VOCA/Inputs_encoder/is_training:0"           # []
 TENSOR_TARGETS = "VOCA/Target/target_vertices:0"                   # [N, 52, 1, 1]
+TENSOR_CHANNEL_MASK = "VOCA/Target/channel_mask:0"                 # [N, 52, 1, 1]
 TENSOR_OUTPUT = "VOCA/ExpressionLayer/output_decoder:0"            # [N, 52, 1, 1]

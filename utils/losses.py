@@ -1,0 +1,49 @@
+"""The training losses: small pure functions over tensors.
+
+Shapes throughout: predicted, targets, mask are [N, 52, 1, 1] with N = indices x
+num_consecutive_frames, the consecutive frames of one index standing side by side. mask is 1
+where the source has the channel and 0 where it lacks it: a masked value adds nothing to a loss
+and gets no gradient. With a mask of ones each loss is the published one, a plain mean.
+"""
+from utils.quiet_tensorflow import tf
+
+
+def masked_mean(values, mask):
+    """Mean of `values` over the places where `mask` is 1; 0 where there is none."""
+    share = tf.reduce_mean(mask)
+    return tf.math.divide_no_nan(tf.reduce_mean(values * mask), share)
+
+
+def measure(difference, mask, absolute):
+    """Masked mean of the squared difference, or of the absolute one."""
+    return masked_mean(tf.abs(difference) if absolute else tf.square(difference), mask)
+
+
+def by_index(frames, num_consecutive_frames):
+    """[N, 52, 1, 1] -> [indices, num_consecutive_frames, 52]."""
+    return tf.reshape(frames, [-1, num_consecutive_frames, frames.shape[1]])
+
+
+def reconstruction_loss(predicted, targets, mask, absolute=False):
+    """How far the weights are from the true ones."""
+    return measure(predicted - targets, mask, absolute)
+
+
+def velocity_loss(predicted, targets, mask, num_consecutive_frames, absolute=False):
+    """How far the step from the last but one frame to the last one is from the true step."""
+    error = by_index(predicted - targets, num_consecutive_frames)     # [indices, frames, 52]
+    known = by_index(mask, num_consecutive_frames)
+    return measure(error[:, -1] - error[:, -2], known[:, -1] * known[:, -2], absolute)
+
+
+def acceleration_loss(predicted, targets, mask, num_consecutive_frames, absolute=False):
+    """The same of x1 - 2 x2 + x3 over the last three frames; needs three consecutive frames."""
+    error = by_index(predicted - targets, num_consecutive_frames)     # [indices, frames, 52]
+    known = by_index(mask, num_consecutive_frames)
+    return measure(error[:, -3] - 2.0 * error[:, -2] + error[:, -1],
+                   known[:, -3] * known[:, -2] * known[:, -1], absolute)
+
+
+def offset_regularizer(predicted, mask):
+    """Mean size of the offsets from rest."""
+    return masked_mean(tf.abs(predicted), mask)

@@ -1,0 +1,271 @@
+"""The animation network: a window of speech features in, 52 blendshape weights out.
+
+The published VOCA-52 network, variable for variable (the names and shapes are the checkpoint
+format). The graph is made by functions; VocaModel holds it with its session and its tensors.
+"""
+import collections
+
+import numpy as np
+
+from utils import checkpoint, losses
+from utils.constants import MODEL_SCOPE, NUM_BLENDSHAPES, NUM_LETTERS, WINDOW_FRAMES
+from utils.errors import UserError
+from utils.quiet_tensorflow import tf
+
+BATCH_NORM_EPSILON = 1e-5
+BATCH_NORM_DECAY = 0.9
+FULL_FILTERS = (32, 32, 64, 64)         # of the four convolutions at size factor 1
+FC1_UNITS = 128
+EXPRESSION_DIM = 50
+PREDICT_BATCH_WINDOWS = 1024            # bounds memory; the output does not depend on it
+
+# What the losses are made of; the fields are config keys of the same names.
+TrainingOptions = collections.namedtuple(
+    "TrainingOptions", "num_consecutive_frames absolute_reconstruction_loss velocity_weight "
+    "acceleration_weight verts_regularizer_weight adam_beta1_value")
+DEFAULT_TRAINING = TrainingOptions(2, False, 10.0, 0.0, 0.0, 0.9)
+
+LOSS_NAMES = ("loss", "reconstruction_loss", "velocity_loss", "acceleration_loss")
+
+
+def filters_of_size_factor(size_factor):
+    """Filters of the four convolutions for a speech_encoder_size_factor."""
+    return tuple(int(filters * size_factor) for filters in FULL_FILTERS)
+
+
+def batch_norm(features, is_training, scope):
+    """Batch normalisation over the last axis.
+
+    Returns (normalised features, op that moves the moving statistics). That op belongs to the
+    training step alone. The variance it takes in is Bessel-corrected, as the fused kernel's is.
+    """
+    with tf.variable_scope(scope):
+        shape = [int(features.shape[-1])]
+        beta = tf.get_variable("beta", shape, initializer=tf.zeros_initializer())
+        gamma = tf.get_variable("gamma", shape, initializer=tf.ones_initializer())
+        moving_mean = tf.get_variable("moving_mean", shape, trainable=False,
+                                      initializer=tf.zeros_initializer())
+        moving_variance = tf.get_variable("moving_variance", shape, trainable=False,
+                                          initializer=tf.ones_initializer())
+        mean, variance = tf.nn.moments(features, axes=[0, 1, 2])
+        count = tf.cast(tf.size(features) // shape[0], tf.float32)
+        unbiased_variance = variance * count / tf.maximum(count - 1.0, 1.0)
+        rate = 1.0 - BATCH_NORM_DECAY
+        update = tf.group(
+            tf.assign_sub(moving_mean, rate * (moving_mean - mean)),
+            tf.assign_sub(moving_variance, rate * (moving_variance - unbiased_variance)))
+        normalised = tf.nn.batch_normalization(
+            features, tf.where(is_training, mean, moving_mean),
+            tf.where(is_training, variance, moving_variance), beta, gamma, BATCH_NORM_EPSILON)
+    return normalised, update
+
+
+def convolution(features, scope, filters):
+    """3 x 1 convolution over time with stride 2, bias and relu: halves the frames."""
+    with tf.variable_scope(scope):
+        small = tf.truncated_normal_initializer(stddev=0.02)
+        weights = tf.get_variable("weights", [3, 1, int(features.shape[-1]), filters],
+                                  initializer=small)
+        biases = tf.get_variable("biases", [filters], initializer=small)
+        filtered = tf.nn.conv2d(features, weights, strides=[1, 2, 1, 1], padding="SAME")
+        return tf.nn.relu(tf.nn.bias_add(filtered, biases))
+
+
+def dense(features, scope, units, activation=None):
+    """Fully connected layer [N, inputs] -> [N, units]."""
+    with tf.variable_scope(scope):
+        weights = tf.get_variable("weights", [int(features.shape[-1]), units],
+                                  initializer=tf.truncated_normal_initializer(stddev=0.1))
+        biases = tf.get_variable("biases", [units], initializer=tf.zeros_initializer())
+        output = tf.nn.bias_add(tf.matmul(features, weights), biases)
+        return output if activation is None else activation(output)
+
+
+def speech_encoder(speech_features, is_training, filters, expression_dim):
+    """[N, 16, 29, 1] -> (expression [N, expression_dim], op moving the batch norm's statistics)."""
+    with tf.variable_scope("SpeechEncoder"):
+        x, update = batch_norm(speech_features, is_training, "batch_norm")
+        x = tf.reshape(x, [-1, WINDOW_FRAMES, 1, NUM_LETTERS])     # [N, 16, 1, 29]
+        x = convolution(x, "conv1", filters[0])                    # [N, 8, 1, 32]
+        x = convolution(x, "conv2", filters[1])                    # [N, 4, 1, 32]
+        x = convolution(x, "conv3", filters[2])                    # [N, 2, 1, 64]
+        x = convolution(x, "conv4", filters[3])                    # [N, 1, 1, 64]
+        x = tf.reshape(x, [-1, filters[3]])                        # [N, 64]
+        x = dense(x, "fc1", FC1_UNITS, activation=tf.tanh)         # [N, 128]
+        return dense(x, "fc2", expression_dim), update             # [N, 50]
+
+
+def expression_layer(expression):
+    """[N, expression_dim] -> blendshape weights [N, 52, 1, 1] in (0, 1)."""
+    with tf.variable_scope("ExpressionLayer"):
+        weights = dense(expression, "expression_offset", NUM_BLENDSHAPES, activation=tf.sigmoid)
+        return tf.reshape(weights, [-1, NUM_BLENDSHAPES, 1, 1], name="output_decoder")
+
+
+def total_loss(predicted, targets, mask, options):
+    """Dictionary of the scalar losses, weighted; 'loss' is their sum."""
+    frames, absolute = options.num_consecutive_frames, options.absolute_reconstruction_loss
+    terms = {"reconstruction_loss": losses.reconstruction_loss(predicted, targets, mask, absolute),
+             "velocity_loss": tf.constant(0.0), "acceleration_loss": tf.constant(0.0)}
+    if options.velocity_weight > 0.0:
+        terms["velocity_loss"] = options.velocity_weight * losses.velocity_loss(
+            predicted, targets, mask, frames, absolute)
+    if options.acceleration_weight > 0.0:
+        terms["acceleration_loss"] = options.acceleration_weight * losses.acceleration_loss(
+            predicted, targets, mask, frames, absolute)
+    terms["loss"] = (terms["reconstruction_loss"] + terms["velocity_loss"]
+                     + terms["acceleration_loss"])
+    if options.verts_regularizer_weight > 0.0:
+        terms["loss"] += options.verts_regularizer_weight * losses.offset_regularizer(
+            predicted, mask)
+    return terms
+
+
+class VocaModel(object):
+    """The network in a graph and session of its own.
+
+    Tensors kept as attributes: speech_features [N, 16, 29, 1], is_training [], targets and
+    channel_mask [N, 52, 1, 1], output [N, 52, 1, 1]; with `training` also learning_rate [],
+    losses (dictionary of scalars) and train_op. channel_mask may be left unfed: all ones.
+
+    Args:
+      filters: of the four convolutions.
+      expression_dim: units of fc2.
+      training: TrainingOptions, or None for a network that only predicts.
+      seed: of the initial weights.
+      num_threads: of the session, 0 = one per core.
+    """
+
+    def __init__(self, filters=FULL_FILTERS, expression_dim=EXPRESSION_DIM, training=None,
+                 seed=0, num_threads=0):
+        self.graph = tf.Graph()
+        with self.graph.as_default(), tf.variable_scope(MODEL_SCOPE):
+            tf.set_random_seed(seed)
+            self._build_network(filters, expression_dim)
+            self._build_losses(training)
+            self.variables = tf.global_variables()
+            self._initializer = tf.global_variables_initializer()
+            self.saver = tf.train.Saver(self.variables, max_to_keep=0)
+        self.session = tf.Session(graph=self.graph, config=tf.ConfigProto(
+            intra_op_parallelism_threads=num_threads, inter_op_parallelism_threads=num_threads))
+
+    def _build_network(self, filters, expression_dim):
+        with tf.name_scope("Inputs_encoder"):
+            self.speech_features = tf.placeholder(
+                tf.float32, [None, WINDOW_FRAMES, NUM_LETTERS, 1], "speech_features")
+            self.is_training = tf.placeholder(tf.bool, [], "is_training")
+        expression, self._update_statistics = speech_encoder(
+            self.speech_features, self.is_training, filters, expression_dim)
+        self.output = expression_layer(expression)                 # [N, 52, 1, 1]
+
+    def _build_losses(self, training):
+        if training is None:
+            self.losses = None
+            return
+        with tf.name_scope("Target"):
+            self.targets = tf.placeholder(
+                tf.float32, [None, NUM_BLENDSHAPES, 1, 1], "target_vertices")
+            self.channel_mask = tf.placeholder_with_default(
+                tf.ones_like(self.targets), [None, NUM_BLENDSHAPES, 1, 1], "channel_mask")
+        with tf.name_scope("Loss"):
+            self.losses = total_loss(self.output, self.targets, self.channel_mask, training)
+        self.global_step = tf.get_variable("global_step", [], tf.int32, trainable=False,
+                                           initializer=tf.zeros_initializer())
+        self.learning_rate = tf.placeholder(tf.float32, [], "learning_rate")
+        optimizer = tf.train.AdamOptimizer(self.learning_rate, beta1=training.adam_beta1_value)
+        gradients = optimizer.compute_gradients(self.losses["loss"], tf.trainable_variables())
+        with tf.control_dependencies([self._update_statistics]):
+            self.train_op = optimizer.apply_gradients(gradients, global_step=self.global_step)
+
+    @classmethod
+    def from_checkpoint(cls, prefix):
+        """The network of the checkpoint at `prefix`, of the sizes its variables have."""
+        filters, expression_dim = network_sizes(checkpoint.variable_shapes(prefix), prefix)
+        model = cls(filters, expression_dim)
+        model.restore(prefix)
+        return model
+
+    def initialize(self):
+        """Fresh weights."""
+        self.session.run(self._initializer)
+
+    def restore(self, prefix):
+        """Set every variable of the graph from the checkpoint at `prefix`, by name.
+
+        Raises UserError naming the variable that is missing or of another shape.
+        """
+        values = checkpoint.load_variables(
+            prefix, {variable.op.name: variable.shape.as_list() for variable in self.variables})
+        self.session.run(
+            [variable.initializer for variable in self.variables],
+            {variable.initializer.inputs[1]: values[variable.op.name]
+             for variable in self.variables})
+
+    def predict(self, windows):
+        """Blendshape weights [n, 52] in (0, 1), MODEL_CHANNELS order, of windows [n, 16, 29]."""
+        outputs = [np.zeros([0, NUM_BLENDSHAPES], np.float32)]
+        for start in range(0, len(windows), PREDICT_BATCH_WINDOWS):
+            batch = np.asarray(windows[start:start + PREDICT_BATCH_WINDOWS], np.float32)
+            outputs.append(self.session.run(self.output, {
+                self.speech_features: batch.reshape(-1, WINDOW_FRAMES, NUM_LETTERS, 1),
+                self.is_training: False})[:, :, 0, 0])             # [batch, 52]
+        return np.concatenate(outputs)
+
+    def train_step(self, windows, targets, learning_rate, mask=None):
+        """One step of Adam; returns the losses (dictionary of floats) before the step.
+
+        Args:
+          windows: [N, 16, 29], N = indices x num_consecutive_frames.
+          targets: [N, 52]; mask: [N, 52] of 0 and 1, or None for ones.
+        """
+        feed = self._feed(windows, targets, mask, True)
+        feed[self.learning_rate] = learning_rate
+        return self.session.run((self.losses, self.train_op), feed)[0]
+
+    def evaluate(self, windows, targets, mask=None):
+        """The losses as train_step gives them, of the network as it predicts."""
+        return self.session.run(self.losses, self._feed(windows, targets, mask, False))
+
+    def _feed(self, windows, targets, mask, is_training):
+        feed = {self.speech_features: windows[..., np.newaxis],          # [N, 16, 29, 1]
+                self.targets: targets[..., np.newaxis, np.newaxis],      # [N, 52, 1, 1]
+                self.is_training: is_training}
+        if mask is not None:
+            feed[self.channel_mask] = mask[..., np.newaxis, np.newaxis]
+        return feed
+
+    @property
+    def step(self):
+        """Training steps done."""
+        return int(self.session.run(self.global_step))
+
+    def weights_are_finite(self):
+        """Whether no trainable weight is NaN or infinite."""
+        with self.graph.as_default():
+            weights = self.session.run(tf.trainable_variables())
+        return all(np.isfinite(values).all() for values in weights)
+
+    def close(self):
+        self.session.close()
+
+
+def network_sizes(shapes, prefix):
+    """(filters of the four convolutions, expression_dim) from {variable name: shape}.
+
+    Raises UserError where a variable that tells a size is not there or has another rank.
+    """
+    def last_axis(layer, rank):
+        name = "%s/SpeechEncoder/%s/weights" % (MODEL_SCOPE, layer)
+        found = shapes.get(name)
+        if found is None:
+            raise UserError(
+                "%s is no checkpoint of this network: it has no variable %s (expected shape of "
+                "%d axes); it holds %s; give another --tf_model_fname"
+                % (prefix, name, rank, ", ".join(sorted(shapes)[:3]) or "nothing"))
+        if len(found) != rank:
+            raise UserError("%s: variable %s has shape %s, expected %d axes; give another "
+                            "--tf_model_fname" % (prefix, name, list(found), rank))
+        return found[-1]
+
+    filters = tuple(last_axis("conv%d" % number, 4) for number in (1, 2, 3, 4))
+    return filters, last_axis("fc2", 2)
