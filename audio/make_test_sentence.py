@@ -1,0 +1,38 @@
+"""Make audio/test_sentence.wav, the sentence that the demo speaks.
+
+    python audio/make_test_sentence.py
+
+Needs the Debian package libflite1 (voice slt). The same input gives the same file.
+"""
+import os
+import sys
+
+import numpy as np
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(FOLDER))
+
+from utils.audio import write_wav                       # noqa: E402
+from utils.constants import SAMPLE_RATE_HZ              # noqa: E402
+from utils.errors import run_script                     # noqa: E402
+from utils.speech_synthesis import synthesise           # noqa: E402
+
+# Lips that shut (p b m), round (oo, w, sh) and open (a), teeth on the lip (f v), and a pause.
+PHRASES = ("Poppy, my father, bought a big blue boat.",
+           "Now we move over warm water, and she waves.")
+VOICE = "flite:slt"
+PAUSE_S = 0.7
+PEAK = 0.7
+
+
+def main():
+    pause = np.zeros(int(PAUSE_S * SAMPLE_RATE_HZ), np.float32)
+    first, second = (synthesise(phrase, VOICE, speed=1.05).samples for phrase in PHRASES)
+    samples = np.concatenate([first, pause, second])
+    path = os.path.join(FOLDER, "test_sentence.wav")
+    write_wav(path, samples * (PEAK / np.abs(samples).max()))
+    print("wrote %s: %.1f s of %s" % (path, len(samples) / float(SAMPLE_RATE_HZ), VOICE))
+
+
+if __name__ == "__main__":
+    run_script(main)
