@@ -1,0 +1,83 @@
+"""Animation files besides the Live Link CSV: .npz, and Rokoko Studio's JSON v3."""
+import json
+import zipfile
+
+import numpy as np
+
+from utils.channels import UNREAL_CHANNELS, reorder
+from utils.errors import UserError
+from utils.files import written_aside
+
+NPZ_KEYS = ("weights", "names", "fps")
+
+ROKOKO_VERSION = "3,0"
+ROKOKO_ACTOR = "voca"
+ROKOKO_FULL = 100.0                     # Rokoko's face values run 0..100
+
+
+def write_npz(path, weights, names, fps):
+    """weights float32 [frames, len(names)] in [0, 1], names [len(names)], fps; compressed."""
+    weights = np.asarray(weights, dtype=np.float32)
+    if weights.ndim != 2 or weights.shape[1] != len(names):
+        raise ValueError("weights are %s for %d names" % (weights.shape, len(names)))
+    with written_aside(path) as aside, open(aside, "wb") as stream:
+        np.savez_compressed(stream, weights=weights, names=np.array(names), fps=np.float64(fps))
+
+
+def read_npz(path):
+    """(weights float32 [frames, k], names tuple of k, fps) of a file of write_npz.
+
+    Raises UserError for what is no such file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            content = {key: arrays[key] for key in NPZ_KEYS if key in arrays.files}
+    except FileNotFoundError:
+        raise UserError("there is no file %s; check the path" % path)
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError("%s is not an .npz of weights: %s" % (path, error))
+    missing = [key for key in NPZ_KEYS if key not in content]
+    if missing:
+        raise UserError("%s lacks %s; expected the arrays %s"
+                        % (path, ", ".join(missing), ", ".join(NPZ_KEYS)))
+    weights, names, fps = (content[key] for key in NPZ_KEYS)
+    if weights.ndim != 2 or names.shape != weights.shape[1:] or weights.dtype.kind != "f":
+        raise UserError("%s: weights are %s %s for %d names; expected float [frames, names]"
+                        % (path, weights.dtype, list(weights.shape), names.size))
+    if fps.size != 1 or not fps > 0:
+        raise UserError("%s: fps is %s; expected one number above 0" % (path, fps))
+    return (weights.astype(np.float32), tuple(str(name) for name in names), float(fps))
+
+
+def write_rokoko_json(path, weights, names, fps):
+    """The clip as Rokoko Studio Live JSON v3: one file, an array of packets, one a frame.
+
+    Each element is word for word what Studio streams for that frame (so a sender takes them
+    one by one, and the plugins' own recordings are such lists): version, fps, scene.timestamp
+    in seconds from the clip's start, and one actor with a face and no body, whose 52 keys are
+    camelCase in Unreal's order, 0..100. One line a frame.
+
+    weights: [frames, len(names)] in [0, 1].
+    """
+    faces = reorder(weights, names, UNREAL_CHANNELS).astype(np.float64) * ROKOKO_FULL
+    with written_aside(path) as aside, open(aside, "w", newline="\n") as stream:
+        stream.write("[")
+        for frame, values in enumerate(np.round(faces, 5).tolist()):
+            packet = _rokoko_packet(frame / float(fps), fps, values)
+            stream.write((",\n" if frame else "\n") + json.dumps(packet, separators=(",", ":")))
+        stream.write("\n]\n")
+
+
+def _rokoko_packet(time_s, fps, values):
+    face = {"faceId": ROKOKO_ACTOR}
+    face.update(zip(UNREAL_CHANNELS, values))
+    actor = {
+        "name": ROKOKO_ACTOR,
+        "color": [248, 248, 248],
+        "meta": {"hasGloves": False, "hasLeftGlove": False, "hasRightGlove": False,
+                 "hasBody": False, "hasFace": True},
+        "dimensions": {"totalHeight": 1.8, "hipHeight": 0.95},
+        "face": face,
+    }
+    return {"version": ROKOKO_VERSION, "fps": float(fps),
+            "scene": {"timestamp": round(time_s, 6), "actors": [actor], "props": []}}
