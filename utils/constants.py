@@ -32,6 +32,8 @@ MIN_AUDIO_S = 0.1                   # a shorter clip is refused
 PROFILE_DEEPSPEECH = "deepspeech"   # what this project trains on
 PROFILE_REFERENCE = "reference"     # what the published checkpoint was trained on
 FEATURE_PROFILES = (PROFILE_DEEPSPEECH, PROFILE_REFERENCE)
+PROBABILITY_FLOOR = 1e-6            # below it a letter's log-probability says nothing more
+REFERENCE_CHUNK_S = 0.5             # the published training's; its demo took 0.1
 
 # Tensors of a DeepSpeech 0.5.0 graph, .pb and .tflite.
 DS_INPUT_NODE = "input_node"

@@ -1,0 +1,61 @@
+"""Whether a .tflite file is whole.
+
+tf.lite.Interpreter reads a cut-off file past its end and takes the process down with it, so
+the offsets are followed once beforehand. Only what can lie at the end of a file is followed:
+the tables and vectors of TFLite's schema.fbs, version 3.
+"""
+import struct
+
+# A number: a vector of items of so many bytes. A list: a vector of such tables. A dict: a
+# table, by field number.
+_OPERATOR_CODE = {1: 1}                                         # custom_code
+_QUANTIZATION = {0: 4, 1: 4, 2: 4, 3: 8}                        # min, max, scale, zero_point
+_TENSOR = {0: 4, 3: 1, 4: _QUANTIZATION}                        # shape, name
+_OPERATOR = {1: 4, 2: 4, 4: {}, 5: 1}                           # inputs, outputs, options
+_SUBGRAPH = {0: [_TENSOR], 1: 4, 2: 4, 3: [_OPERATOR], 4: 1}
+_BUFFER = {0: 1}
+_MODEL = {1: [_OPERATOR_CODE], 2: [_SUBGRAPH], 3: 1, 4: [_BUFFER]}
+
+IDENTIFIER = b"TFL3"
+IDENTIFIER_OFFSET = 4
+
+
+def is_tflite(head):
+    """Whether a file that begins with the bytes `head` calls itself a .tflite."""
+    return head[IDENTIFIER_OFFSET:IDENTIFIER_OFFSET + len(IDENTIFIER)] == IDENTIFIER
+
+
+def is_whole(content):
+    """Whether every part of the .tflite file with these bytes lies inside it."""
+    try:
+        return _end(content, _pointed_at(content, 0), _MODEL) <= len(content)
+    except struct.error:                    # an offset that points outside
+        return False
+
+
+def _pointed_at(content, position):
+    return position + struct.unpack_from("<I", content, position)[0]
+
+
+def _end(content, position, layout):
+    """Where the part at `position`, and all that hangs on it, ends at the furthest."""
+    if isinstance(layout, int):
+        return position + 4 + layout * struct.unpack_from("<I", content, position)[0]
+    if isinstance(layout, list):
+        length = struct.unpack_from("<I", content, position)[0]
+        entries = range(position + 4, position + 4 + 4 * length, 4)
+        return max([entries.stop] + [_end(content, _pointed_at(content, entry), layout[0])
+                                     for entry in entries])
+    field_list = position - struct.unpack_from("<i", content, position)[0]
+    if field_list < 0:
+        raise struct.error("a table without its field list")
+    field_list_size, table_size = struct.unpack_from("<HH", content, field_list)
+    ends = [position + table_size, field_list + field_list_size]
+    for field, field_layout in layout.items():
+        entry = 4 + 2 * field
+        if entry < field_list_size:
+            offset = struct.unpack_from("<H", content, field_list + entry)[0]
+            if offset:                                          # 0: the field is left out
+                part = _pointed_at(content, position + offset)
+                ends.append(_end(content, part, field_layout))
+    return max(ends)
