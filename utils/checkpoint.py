@@ -27,6 +27,9 @@ RECORD_KEYS = ("feature_profile", "acoustic_graph", "channels", "fps", "window_f
                "data_fingerprint", "package_versions", "step")
 NEEDED_RECORD_KEYS = RECORD_KEYS[:5]        # what running a checkpoint takes
 
+# What the readers of TensorFlow 1.15 and 2.x raise on a file that is damaged or something else.
+READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
+
 
 def resolve_checkpoint(path):
     """The prefix of the checkpoint that `path` means: a prefix, one of its files, or a folder.
@@ -78,7 +81,7 @@ def list_checkpoints(folder):
 def _reader(prefix):
     try:
         return tf.train.load_checkpoint(prefix)
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except READ_ERRORS as error:
         raise _unreadable(prefix, error)
 
 
@@ -113,7 +116,7 @@ def load_variables(prefix, expected_shapes):
                 "network" % (prefix, name, list(shapes[name]), list(expected_shapes[name])))
     try:
         return {name: reader.get_tensor(name) for name in expected_shapes}
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except READ_ERRORS as error:
         raise _unreadable(prefix, error)
 
 

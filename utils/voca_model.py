@@ -105,14 +105,12 @@ def expression_layer(expression):
 def total_loss(predicted, targets, mask, options):
     """Dictionary of the scalar losses, weighted; 'loss' is their sum."""
     frames, absolute = options.num_consecutive_frames, options.absolute_reconstruction_loss
-    terms = {"reconstruction_loss": losses.reconstruction_loss(predicted, targets, mask, absolute),
-             "velocity_loss": tf.constant(0.0), "acceleration_loss": tf.constant(0.0)}
-    if options.velocity_weight > 0.0:
-        terms["velocity_loss"] = options.velocity_weight * losses.velocity_loss(
-            predicted, targets, mask, frames, absolute)
-    if options.acceleration_weight > 0.0:
-        terms["acceleration_loss"] = options.acceleration_weight * losses.acceleration_loss(
-            predicted, targets, mask, frames, absolute)
+    terms = {"reconstruction_loss": losses.reconstruction_loss(predicted, targets, mask, absolute)}
+    for name, measure, weight in (
+            ("velocity_loss", losses.velocity_loss, options.velocity_weight),
+            ("acceleration_loss", losses.acceleration_loss, options.acceleration_weight)):
+        terms[name] = (weight * measure(predicted, targets, mask, frames, absolute)
+                       if weight > 0.0 else tf.constant(0.0))
     terms["loss"] = (terms["reconstruction_loss"] + terms["velocity_loss"]
                      + terms["acceleration_loss"])
     if options.verts_regularizer_weight > 0.0:

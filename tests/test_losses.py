@@ -1,0 +1,82 @@
+"""The losses by hand: one index of two or three frames, two of the 52 channels at work."""
+import numpy as np
+import pytest
+
+from utils import losses
+from utils.constants import NUM_BLENDSHAPES
+from utils.quiet_tensorflow import tf
+
+
+def evaluate(loss, predicted, targets, mask=None, **options):
+    """The loss of frames given as {channel: values over time}, everything else 0."""
+    def frames(columns, fill):
+        array = np.full([num_frames, NUM_BLENDSHAPES, 1, 1], fill, np.float32)
+        for channel, values in columns.items():
+            array[:, channel, 0, 0] = values
+        return array
+
+    num_frames = len(next(iter(predicted.values())))
+    with tf.Graph().as_default(), tf.Session() as session:
+        arrays = [tf.constant(frames(predicted, 0)), tf.constant(frames(targets, 0)),
+                  tf.constant(frames(mask or {}, 1))]
+        return float(session.run(loss(*arrays, **options)))
+
+
+def test_reconstruction_is_the_mean_over_frames_and_channels():
+    # errors 0.5 and -1 in channel 3 of two frames: (0.25 + 1) / (2 * 52)
+    value = evaluate(losses.reconstruction_loss, {3: [0.5, 0.0]}, {3: [0.0, 1.0]})
+    assert value == pytest.approx(1.25 / 104, rel=1e-6)
+
+
+def test_absolute_reconstruction():
+    value = evaluate(losses.reconstruction_loss, {3: [0.5, 0.0]}, {3: [0.0, 1.0]}, absolute=True)
+    assert value == pytest.approx(1.5 / 104, rel=1e-6)
+
+
+def test_velocity_is_of_the_last_two_frames():
+    # predicted moves by 0.6, the truth by 0.1: error 0.5, squared, over 52 channels
+    value = evaluate(losses.velocity_loss, {0: [0.2, 0.8]}, {0: [0.4, 0.5]},
+                     num_consecutive_frames=2)
+    assert value == pytest.approx(0.25 / 52, rel=1e-5)
+    of_three = evaluate(losses.velocity_loss, {0: [9.0, 0.2, 0.8]}, {0: [0.0, 0.4, 0.5]},
+                        num_consecutive_frames=3)
+    assert of_three == pytest.approx(0.25 / 52, rel=1e-5)
+
+
+def test_velocity_never_pairs_frames_of_two_indices():
+    # two indices of two frames; inside each the motion is right, between them it jumps
+    value = evaluate(losses.velocity_loss, {0: [0.0, 0.1, 0.9, 1.0]}, {0: [0.3, 0.4, 0.3, 0.4]},
+                     num_consecutive_frames=2)
+    assert value == pytest.approx(0.0, abs=1e-12)
+
+
+def test_acceleration_is_the_second_difference():
+    # predicted 0, 0.5, 0: second difference -1; the truth is a straight line: 0
+    value = evaluate(losses.acceleration_loss, {7: [0.0, 0.5, 0.0]}, {7: [0.1, 0.2, 0.3]},
+                     num_consecutive_frames=3)
+    assert value == pytest.approx(1.0 / 52, rel=1e-5)
+
+
+def test_masked_channel_leaves_the_mean_of_the_others():
+    # channel 3 is wrong by 1 but masked; channel 4 is wrong by 0.5 among the other 51
+    value = evaluate(losses.reconstruction_loss, {3: [1.0], 4: [0.5]}, {3: [0.0]}, {3: [0.0]})
+    assert value == pytest.approx(0.25 / 51, rel=1e-5)
+
+
+def test_velocity_counts_only_where_both_frames_are_known():
+    value = evaluate(losses.velocity_loss, {3: [0.0, 1.0]}, {3: [0.0, 0.0]}, {3: [0.0, 1.0]},
+                     num_consecutive_frames=2)
+    assert value == 0.0
+
+
+def test_everything_masked_is_zero_not_nan():
+    mask = {channel: [0.0] for channel in range(NUM_BLENDSHAPES)}
+    assert evaluate(losses.reconstruction_loss, {3: [1.0]}, {3: [0.0]}, mask) == 0.0
+
+
+def test_regularizer_is_the_mean_size():
+    with tf.Graph().as_default(), tf.Session() as session:
+        predicted = np.zeros([1, NUM_BLENDSHAPES, 1, 1], np.float32)
+        predicted[0, :2, 0, 0] = [0.4, -0.2]
+        value = session.run(losses.offset_regularizer(predicted, np.ones_like(predicted)))
+    assert value == pytest.approx(0.6 / 52, rel=1e-5)
