@@ -25,7 +25,7 @@ from utils.constants import INT16_SCALE, MIN_AUDIO_S, SAMPLE_RATE_HZ
 from utils.errors import UserError
 from utils.files import written_aside
 
-RESAMPLERS = ("ffmpeg", "resampy")
+RESAMPLERS = ("ffmpeg", "resampy", "none")
 
 # Beyond this a float file holds no sound in [-1, 1]: int16 values were saved as float.
 LARGEST_FLOAT = 256.0
@@ -55,20 +55,22 @@ class AudioFile(object):
     def blocks(self, block_s=10.0, resampler="ffmpeg"):
         """Yield the sound as float32 [num_samples] in [-1, 1) at 16 kHz.
 
-        Every block but the last is `block_s` long. `resampler`: "ffmpeg", or "resampy" for
-        the reference feature profile (equal to resampy over the whole file within 1e-6).
+        Every block but the last is `block_s` long. `resampler`: "ffmpeg"; "resampy" (equal
+        to resampy over the whole file within 1e-6); or "none", which leaves the sound at
+        sample_rate_hz (the reference feature profile resamples for itself).
         Raises UserError for nothing decodable, less than MIN_AUDIO_S, NaN or infinity (with
         the second it stands at). Leaving the loop early ends ffmpeg.
         """
         if resampler not in RESAMPLERS:
             raise ValueError("resampler %r is not one of %s" % (resampler, RESAMPLERS))
+        rate_hz = self.sample_rate_hz if resampler == "none" else SAMPLE_RATE_HZ
         if resampler == "resampy" and self.sample_rate_hz != SAMPLE_RATE_HZ:
             native = self._decoded(self.sample_rate_hz)
             sound = _resampled_blocks(native, self.sample_rate_hz)
         else:
-            sound = self._decoded(SAMPLE_RATE_HZ)
-        num_block_samples = max(1, int(round(block_s * SAMPLE_RATE_HZ)))
-        return _cut_into_blocks(self._long_enough(sound), num_block_samples)
+            sound = self._decoded(rate_hz)
+        num_block_samples = max(1, int(round(block_s * rate_hz)))
+        return _cut_into_blocks(self._long_enough(sound, rate_hz), num_block_samples)
 
     def _decoded(self, rate_hz):
         """Yield checked float32 mono blocks of a second or so at `rate_hz`."""
@@ -124,7 +126,7 @@ class AudioFile(object):
             raise UserError("%s: float samples reach %.0f where sound lies in -1..1; divide by "
                             "32768 if they were int16" % (self.path, largest))
 
-    def _long_enough(self, blocks):
+    def _long_enough(self, blocks, rate_hz):
         """Pass `blocks` on, but nothing before MIN_AUDIO_S of them have come."""
         held, num_held, passed = [], 0, False
         with contextlib.closing(blocks):
@@ -134,12 +136,12 @@ class AudioFile(object):
                     continue
                 held.append(block)
                 num_held += len(block)
-                if num_held >= MIN_AUDIO_S * SAMPLE_RATE_HZ:
+                if num_held >= MIN_AUDIO_S * rate_hz:
                     passed = True
                     yield np.concatenate(held)
         if not passed:
             raise UserError("%s holds %.3f s of sound; at least %.1f s is needed"
-                            % (self.path, num_held / float(SAMPLE_RATE_HZ), MIN_AUDIO_S))
+                            % (self.path, num_held / float(rate_hz), MIN_AUDIO_S))
 
 
 def open_audio(path):
@@ -179,8 +181,8 @@ def read_audio(path, resampler="ffmpeg"):
     return np.concatenate(list(open_audio(path).blocks(resampler=resampler)))
 
 
-def resample_array(samples, from_hz):
-    """Sound held in an array as float32 [num_samples] in [-1, 1) at 16 kHz, by resampy.
+def mono_of_array(samples):
+    """Sound held in an array as float64 [num_samples] in [-1, 1], at the rate it has.
 
     samples: [num_samples] or [num_samples, channels] (mixed down by mean), integers at their
         type's full scale or floats in [-1, 1].
@@ -188,25 +190,31 @@ def resample_array(samples, from_hz):
     """
     samples = np.asarray(samples)
     if samples.dtype.kind not in "iuf" or samples.ndim not in (1, 2) or not samples.size:
-        raise UserError("audio is an array of %s %s; expected numbers [num_samples]"
+        raise UserError("the audio is an array of %s %s; expected numbers [num_samples]"
                         % (samples.dtype, list(samples.shape)))
     sound = samples.astype(np.float64)
-    if samples.dtype.kind == "u":
-        half_range = 2.0 ** (8 * samples.dtype.itemsize - 1)
-        sound = (sound - half_range) / half_range
-    elif samples.dtype.kind == "i":
-        sound /= 2.0 ** (8 * samples.dtype.itemsize - 1)
+    if samples.dtype.kind in "iu":
+        full_scale = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        sound = sound / full_scale - (1.0 if samples.dtype.kind == "u" else 0.0)
     elif not np.isfinite(sound).all():
-        raise UserError("audio holds NaN or infinity at sample %d"
-                        % np.argmax(~np.isfinite(sound).reshape(len(sound), -1).all(axis=1)))
+        finite = np.isfinite(sound).reshape(len(sound), -1).all(axis=1)
+        raise UserError("the audio's sample %d is not a number (NaN or infinity)"
+                        % np.argmin(finite))
     elif np.abs(sound).max() > LARGEST_FLOAT:
-        raise UserError("float audio reaches %.0f where sound lies in -1..1; divide by 32768 if "
-                        "it was int16" % np.abs(sound).max())
-    if sound.ndim == 2:
-        sound = sound.mean(axis=1)
+        raise UserError("the audio's float samples reach %.0f where sound lies in -1..1; divide "
+                        "by 32768 if they were int16" % np.abs(sound).max())
+    return sound.mean(axis=1) if sound.ndim == 2 else sound
+
+
+def resample_array(samples, from_hz):
+    """Sound held in an array as float32 [num_samples] in [-1, 1) at 16 kHz, by resampy.
+
+    samples and errors: see mono_of_array.
+    """
+    sound = mono_of_array(samples)
     if from_hz != SAMPLE_RATE_HZ:
         sound = _resampy(sound, from_hz)
-    return np.clip(sound, -1.0, LARGEST_SAMPLE).astype(np.float32)
+    return _as_samples(sound)
 
 
 def _resampled_blocks(blocks, from_hz):
