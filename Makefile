@@ -22,6 +22,8 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 	"$$python" -c '$(STACK_EXISTS)' 2>/dev/null && echo "$$python" && break; done)
 VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
 STACK := $(if $(filter 3.6.% 3.7.%,$(VERSION)),reference (TensorFlow 1.15),modern (TensorFlow 2.x))
+# The newest pip that runs on 3.6; its bundled one is too old for today's wheels.
+PIP := $(if $(filter 3.6.%,$(VERSION)),pip<22,pip)
 INSTALLED := $(VENV)/installed-for-$(VERSION)
 
 .PHONY: demo test setup
@@ -46,6 +48,6 @@ $(INSTALLED): requirements.txt
 	  echo "error: $(VENV) is there and is no virtual environment: choose another VENV" >&2; exit 1; fi
 	@rm -rf "$(VENV)"
 	@"$(PYTHON)" -m venv "$(VENV)"
-	@"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "$(PIP)"
 	@"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch "$@"
