@@ -1,0 +1,285 @@
+"""The acoustic network of DeepSpeech 0.5.0 as TF1 graphs: to train, and as its two files.
+
+Layers 1 to 3 (dense, ReLU clipped at 20) on 19 MFCC frames, one LSTM, layer 5 (the same kind),
+layer 6 (linear) to 29 classes. Any width. Source: DeepSpeech.py, util/config.py at v0.5.0.
+
+Weights travel as a dict of numpy arrays under the names of WEIGHTS; `random_weights` makes one.
+"""
+import collections
+
+import numpy as np
+
+from utils.constants import (ACOUSTIC_STEPS, CONTEXT_WINDOW_FRAMES, DS_INITIALIZE_STATE,
+                             DS_INPUT_LENGTHS, DS_INPUT_NODE, DS_INPUT_SAMPLES, DS_METADATA_NODE,
+                             DS_MFCCS, DS_NEW_STATE_C, DS_NEW_STATE_H, DS_PROBABILITIES,
+                             DS_STATE_C, DS_STATE_H, MFCC_COEFFICIENTS, MFCC_STEP_SAMPLES,
+                             MFCC_WINDOW_SAMPLES, NUM_LETTERS, SAMPLE_RATE_HZ)
+from utils.files import written_aside
+from utils.quiet_tensorflow import tf
+
+RELU_CLIP = 20.0
+FORGET_BIAS = 1.0
+GRAPH_VERSION = 1                   # what the 0.5.0 native client asks for
+CONTEXT_SIZE = CONTEXT_WINDOW_FRAMES * MFCC_COEFFICIENTS           # 494
+
+# c0 of speech is -28 +- 10. The scale is less than its spread, so that 8 bits hold its weights
+# and those of the other coefficients about equally well.
+C0_MIDDLE, C0_SCALE = -30.0, 5.0
+
+LSTM_KERNEL, LSTM_BIAS = "lstm_fused_cell/kernel", "lstm_fused_cell/bias"
+
+
+def weight_shapes(width):
+    """Name -> shape of the network's weights. The LSTM's gates stand in the order i, j, f, o."""
+    shapes = collections.OrderedDict()
+    for layer, num_in, num_out in ((1, CONTEXT_SIZE, width), (2, width, width),
+                                   (3, width, width), (5, width, width),
+                                   (6, width, NUM_LETTERS)):
+        shapes["layer_%d/weights" % layer] = (num_in, num_out)
+        shapes["layer_%d/bias" % layer] = (num_out,)
+    shapes[LSTM_KERNEL] = (2 * width, 4 * width)
+    shapes[LSTM_BIAS] = (4 * width,)
+    return shapes
+
+
+def random_weights(width, seed):
+    """Weights of a network that has learnt nothing; no bias is zero.
+
+    (The native client has no kernel for what TensorFlow makes of adding a zero bias.)
+    """
+    random = np.random.RandomState(seed)
+    weights = {}
+    for name, shape in weight_shapes(width).items():
+        scale = 0.02 if len(shape) == 1 else np.sqrt(2.0 / sum(shape))
+        weights[name] = (random.randn(*shape) * scale).astype(np.float32)
+    return weights
+
+
+def width_of(weights):
+    return weights["layer_2/weights"].shape[0]
+
+
+def dense(inputs, weights, layer):
+    """Layer 1, 2, 3 or 5: [..., in] -> [..., width], ReLU clipped at 20."""
+    return tf.minimum(tf.nn.relu(linear(inputs, weights, layer)), RELU_CLIP)
+
+
+def linear(inputs, weights, layer):
+    return tf.nn.bias_add(tf.matmul(inputs, weights["layer_%d/weights" % layer]),
+                          weights["layer_%d/bias" % layer])
+
+
+def block_lstm(inputs, num_steps, state_c, state_h, weights):
+    """The fused LSTM: inputs [steps, batch, width] -> (c, h), each [steps, batch, width]."""
+    zeros = tf.zeros_like(state_c[0])
+    outputs = tf.raw_ops.BlockLSTM(
+        seq_len_max=tf.cast(num_steps, tf.int64), x=inputs, cs_prev=state_c, h_prev=state_h,
+        w=weights[LSTM_KERNEL], wci=zeros, wcf=zeros, wco=zeros, b=weights[LSTM_BIAS],
+        forget_bias=FORGET_BIAS, cell_clip=-1.0, use_peephole=False)
+    return outputs.cs, outputs.h
+
+
+def unrolled_lstm(inputs, num_steps, state_c, state_h, weights):
+    """The same LSTM step by step, which TFLite can run: [steps, width], batch 1."""
+    outputs = []
+    for step in range(num_steps):
+        joined = tf.concat([inputs[step:step + 1], state_h], axis=1)        # [1, 2 width]
+        gates = tf.nn.bias_add(tf.matmul(joined, weights[LSTM_KERNEL]), weights[LSTM_BIAS])
+        gate_in, candidate, gate_forget, gate_out = tf.split(gates, 4, axis=1)
+        state_c = (state_c * tf.sigmoid(gate_forget + FORGET_BIAS)
+                   + tf.sigmoid(gate_in) * tf.tanh(candidate))
+        state_h = tf.tanh(state_c) * tf.sigmoid(gate_out)                   # [1, width]
+        outputs.append(state_h)
+    return tf.concat(outputs, axis=0), state_c, state_h
+
+
+def mfcc_branch():
+    """The graph's own front end: input_samples [512] -> mfccs [1, 26]."""
+    samples = tf.placeholder(tf.float32, [MFCC_WINDOW_SAMPLES], name=DS_INPUT_SAMPLES)
+    spectrogram = tf.raw_ops.AudioSpectrogram(
+        input=tf.expand_dims(samples, -1), window_size=MFCC_WINDOW_SAMPLES,
+        stride=MFCC_STEP_SAMPLES, magnitude_squared=True)
+    mfccs = tf.raw_ops.Mfcc(spectrogram=spectrogram, sample_rate=SAMPLE_RATE_HZ,
+                            dct_coefficient_count=MFCC_COEFFICIENTS)
+    return tf.identity(tf.reshape(mfccs, [-1, MFCC_COEFFICIENTS]), name=DS_MFCCS)
+
+
+def write_pb(path, weights):
+    """Write the frozen graph as DeepSpeech 0.5.0 releases it: state in the session, batch 1."""
+    width = width_of(weights)
+    with tf.Graph().as_default() as graph:
+        constants = {name: tf.constant(value, name=name) for name, value in weights.items()}
+        inputs = tf.placeholder(tf.float32, [1, ACOUSTIC_STEPS, CONTEXT_WINDOW_FRAMES,
+                                             MFCC_COEFFICIENTS], name=DS_INPUT_NODE)
+        lengths = tf.placeholder(tf.int32, [1], name=DS_INPUT_LENGTHS)
+        state_c, state_h = (tf.get_variable(name, initializer=np.zeros((1, width), np.float32),
+                                            trainable=False, use_resource=False)
+                            for name in (DS_STATE_C, DS_STATE_H))
+        tf.group(state_c.assign(tf.zeros([1, width])), state_h.assign(tf.zeros([1, width])),
+                 name=DS_INITIALIZE_STATE)
+        hidden = tf.reshape(tf.transpose(inputs, [1, 0, 2, 3]), [-1, CONTEXT_SIZE])  # [16, 494]
+        for layer in (1, 2, 3):
+            hidden = dense(hidden, constants, layer)                        # [16, width]
+        with tf.name_scope("lstm_fused_cell"):
+            cells, outputs = block_lstm(tf.reshape(hidden, [ACOUSTIC_STEPS, 1, width]),
+                                        lengths[0], state_c, state_h, constants)
+            # The state after the last valid step, which may be any of 0 .. 16.
+            last = tf.stack([[lengths[0], 0]])
+            new_c, new_h = (
+                tf.gather_nd(tf.concat([tf.expand_dims(old, 0), new], axis=0), last,
+                             name="GatherNd")
+                for old, new in ((state_c, cells), (state_h, outputs)))     # [1, width]
+        hidden = dense(tf.reshape(outputs, [-1, width]), constants, 5)
+        raw = tf.reshape(linear(hidden, constants, 6), [ACOUSTIC_STEPS, 1, NUM_LETTERS],
+                         name="raw_logits")
+        with tf.control_dependencies([state_c.assign(new_c), state_h.assign(new_h)]):
+            tf.identity(tf.nn.softmax(raw), name=DS_PROBABILITIES)          # [16, 1, 29]
+        mfcc_branch()
+        graph_def = tf.graph_util.extract_sub_graph(
+            graph.as_graph_def(), [DS_PROBABILITIES, DS_INITIALIZE_STATE, DS_MFCCS])
+    graph_def.version = GRAPH_VERSION
+    metadata = graph_def.node.add(name=DS_METADATA_NODE, op="NoOp")
+    metadata.attr["sample_rate"].i = SAMPLE_RATE_HZ
+    metadata.attr["feature_win_len"].i = MFCC_WINDOW_SAMPLES * 1000 // SAMPLE_RATE_HZ
+    metadata.attr["feature_win_step"].i = MFCC_STEP_SAMPLES * 1000 // SAMPLE_RATE_HZ
+    with written_aside(path) as aside, open(aside, "wb") as stream:
+        stream.write(graph_def.SerializeToString())
+
+
+def write_tflite(path, weights, eight_bit=True):
+    """Write the .tflite of the release: state as inputs and outputs, weights in 8 bits.
+
+    Only TensorFlow 1.15's converter makes a file that TensorFlow 1.15 loads; its helper
+    `toco_from_protos` must be on PATH (activate the environment).
+    """
+    width = width_of(weights)
+    with tf.Graph().as_default(), tf.Session() as session:
+        constants = {name: tf.constant(value) for name, value in weights.items()}
+        inputs = tf.placeholder(tf.float32, [1, ACOUSTIC_STEPS, CONTEXT_WINDOW_FRAMES,
+                                             MFCC_COEFFICIENTS], name=DS_INPUT_NODE)
+        state_c, state_h = (tf.placeholder(tf.float32, [1, width], name=name)
+                            for name in (DS_STATE_C, DS_STATE_H))
+        hidden = tf.reshape(tf.transpose(inputs, [1, 0, 2, 3]), [-1, CONTEXT_SIZE])  # [16, 494]
+        for layer in (1, 2, 3):
+            hidden = dense(hidden, constants, layer)                        # [16, width]
+        outputs, new_c, new_h = unrolled_lstm(hidden, ACOUSTIC_STEPS, state_c, state_h, constants)
+        raw = linear(dense(outputs, constants, 5), constants, 6)            # [16, 29]
+        tensors_out = [tf.identity(tf.nn.softmax(raw), name=DS_PROBABILITIES),
+                       tf.identity(new_c, name=DS_NEW_STATE_C),
+                       tf.identity(new_h, name=DS_NEW_STATE_H), mfcc_branch()]
+        samples = tf.get_default_graph().get_tensor_by_name(DS_INPUT_SAMPLES + ":0")
+        converter = tf.lite.TFLiteConverter.from_session(
+            session, [inputs, state_c, state_h, samples], tensors_out)
+        converter.post_training_quantize = eight_bit
+        converter.allow_custom_ops = True
+        content = converter.convert()
+    with written_aside(path) as aside, open(aside, "wb") as stream:
+        stream.write(content)
+
+
+def training_graph(width, chunk_frames, num_phones, initial):
+    """The graph that learns: a namedtuple of its tensors, in the default graph.
+
+    `initial` holds weights of `random_weights` and "phones/weights", "phones/bias" of an extra
+    output for phones, which steers the hidden layers in training and is left out of the files.
+    """
+    Graph = collections.namedtuple("Graph", (
+        "mfccs letters phones state_c state_h learning_rate ctc_weight "
+        "new_c new_h logits letter_loss phone_loss ctc_loss letter_accuracy train variables "
+        "plain"))
+    padding = CONTEXT_WINDOW_FRAMES - 1
+    mfccs = tf.placeholder(tf.float32, [None, chunk_frames + padding, MFCC_COEFFICIENTS])
+    letters = tf.placeholder(tf.int32, [None, chunk_frames])
+    phones = tf.placeholder(tf.int32, [None, chunk_frames])
+    state_c, state_h = (tf.placeholder(tf.float32, [None, width]) for _ in range(2))
+    learning_rate, ctc_weight = (tf.placeholder(tf.float32, []) for _ in range(2))
+
+    variables = {name: tf.get_variable(name, initializer=value, use_resource=False)
+                 for name, value in initial.items()}
+    weights = plain_weights(variables)
+    frames = tf.transpose(mfccs, [1, 0, 2])                                 # [T + 18, B, 26]
+    hidden = tf.concat([frames[k:k + chunk_frames] for k in range(CONTEXT_WINDOW_FRAMES)],
+                       axis=2)                                              # [T, B, 494]
+    hidden = tf.reshape(half_in_eight_bits(hidden), [-1, CONTEXT_SIZE])     # [T B, 494]
+    for layer in (1, 2, 3):
+        hidden = tf.nn.dropout(dense(hidden, weights, layer), rate=0.05)
+    cells, outputs = block_lstm(tf.reshape(hidden, [chunk_frames, -1, width]), chunk_frames,
+                                state_c, state_h, weights)                  # [T, B, width]
+    hidden = tf.nn.dropout(dense(tf.reshape(outputs, [-1, width]), weights, 5), rate=0.05)
+    logits = tf.reshape(linear(hidden, weights, 6), [chunk_frames, -1, NUM_LETTERS])
+    phone_logits = tf.nn.bias_add(tf.matmul(hidden, weights["phones/weights"]),
+                                  weights["phones/bias"])
+    phone_logits = tf.reshape(phone_logits, [chunk_frames, -1, num_phones])
+
+    letters_t, phones_t = tf.transpose(letters), tf.transpose(phones)       # [T, B]
+    letter_loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=letters_t, logits=logits))
+    phone_loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=phones_t, logits=phone_logits))
+    # ctc_loss takes the last class as the blank, as DeepSpeech does. Per frame, as the others.
+    num_lanes = tf.shape(letters)[0]
+    ctc_loss = tf.cond(
+        ctc_weight > 0.0,
+        lambda: tf.reduce_mean(tf.nn.ctc_loss(
+            labels=collapsed(letters), inputs=logits,
+            sequence_length=tf.fill([num_lanes], chunk_frames),
+            ignore_longer_outputs_than_inputs=True)) / chunk_frames,
+        lambda: tf.constant(0.0))
+    accuracy = tf.reduce_mean(tf.cast(tf.equal(
+        tf.argmax(logits, axis=2, output_type=tf.int32), letters_t), tf.float32))
+    loss = letter_loss + 0.3 * phone_loss + ctc_weight * ctc_loss
+    trained = list(variables.values())
+    gradients, _ = tf.clip_by_global_norm(tf.gradients(loss, trained), 2.0)
+    train = tf.train.AdamOptimizer(learning_rate).apply_gradients(zip(gradients, trained))
+    return Graph(mfccs, letters, phones, state_c, state_h, learning_rate, ctc_weight, cells[-1],
+                 outputs[-1], logits, letter_loss, phone_loss, ctc_loss, accuracy, train,
+                 variables, weights)
+
+
+def plain_weights(variables):
+    """Tensors that take MFCCs as they are, on the 8-bit grid, of the variables that learn.
+
+    Those learn on c0 moved to its middle and shrunk to the size of the other coefficients.
+    """
+    scale = np.ones((CONTEXT_SIZE, 1), np.float32)
+    scale[::MFCC_COEFFICIENTS] = 1.0 / C0_SCALE
+    middle = np.zeros((CONTEXT_SIZE, 1), np.float32)
+    middle[::MFCC_COEFFICIENTS] = C0_MIDDLE
+    weights = dict(variables)
+    weights["layer_1/weights"] = variables["layer_1/weights"] * scale
+    for name in list(weights):
+        if len(weights[name].shape) == 2:
+            weights[name] = eight_bit_grid(weights[name])
+    weights["layer_1/bias"] = variables["layer_1/bias"] - tf.reduce_sum(
+        middle * weights["layer_1/weights"], axis=0)
+    return weights
+
+
+def eight_bit_grid(weights):
+    """The matrix as the .tflite will hold it: symmetric, 8 bits, one scale; gradients pass."""
+    limit = tf.stop_gradient(tf.reduce_max(tf.abs(weights)))
+    return tf.quantization.fake_quant_with_min_max_vars(weights, -limit, limit, num_bits=8,
+                                                        narrow_range=True)
+
+
+def half_in_eight_bits(contexts):
+    """Half of the rows [T, B, 494] rounded as TFLite rounds what it multiplies by 8-bit weights.
+
+    c0 near -28 makes the step 0.2, which a network that never saw it takes badly.
+    """
+    step = tf.reduce_max(tf.abs(contexts), axis=2, keepdims=True) / 127.0 + 1e-9
+    chosen = tf.random_uniform(tf.shape(step)) < 0.5                        # [T, B, 1]
+    return tf.where(tf.tile(chosen, [1, 1, CONTEXT_SIZE]),
+                    tf.round(contexts / step) * step, contexts)
+
+
+def collapsed(letters):
+    """Frame classes [B, T] as the sparse letter sequences that CTC takes."""
+    blank = NUM_LETTERS - 1
+    before = tf.concat([tf.fill([tf.shape(letters)[0], 1], blank), letters[:, :-1]], axis=1)
+    starts = tf.logical_and(tf.not_equal(letters, before), tf.not_equal(letters, blank))
+    where = tf.where(starts)                                                # [n, 2]: lane, frame
+    position = tf.cumsum(tf.cast(starts, tf.int64), axis=1) - 1             # [B, T]
+    indices = tf.stack([where[:, 0], tf.gather_nd(position, where)], axis=1)
+    return tf.SparseTensor(indices, tf.gather_nd(letters, where),
+                           tf.cast(tf.shape(letters), tf.int64))

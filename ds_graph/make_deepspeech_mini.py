@@ -1,0 +1,207 @@
+"""Make ds_graph/deepspeech-mini/: a small acoustic graph with the DeepSpeech 0.5.0 signature.
+
+    python ds_graph/make_deepspeech_mini.py                    # speech, training, then the files
+    python ds_graph/make_deepspeech_mini.py --export_only      # the files, from saved weights
+
+Speech: synthesisers and texts of these Debian packages (nothing is downloaded):
+
+    apt-get install libespeak-ng1 espeak-ng-data libflite1 festival festvox-kallpc16k \\
+        festvox-kdlpc16k festvox-us-slt-hts fortunes fortunes-min wamerican
+
+It goes to --work_folder (about 320 kB a minute of speech), where the weights are saved too every
+100 steps; a second run takes up what is there. Training learns the letter of each frame from
+the synthesisers' own phone times, and then the spelling as well (CTC), which keeps the letters
+where they sound. It runs on TensorFlow 1.15 and 2.x. The files need 1.15 with
+`toco_from_protos` on PATH (activate the environment): elsewhere the script says so at its end.
+
+Writes output_graph.pb, output_graph.tflite and alphabet.txt to ds_graph/deepspeech-mini/.
+"""
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+
+import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from utils.constants import ALPHABET, CONTEXT_FRAMES                        # noqa: E402
+from utils.errors import UserError, run_script                              # noqa: E402
+from utils.files import make_folder, written_aside                          # noqa: E402
+
+WIDTH = 320                         # .pb and .tflite together 6.5 MB
+NUM_LANES, CHUNK_FRAMES = 32, 64    # a step learns from 32 pieces of 1.28 s
+LEARNING_RATE, LAST_LEARNING_RATE = 1.5e-3, 5e-5
+WARM_UP_STEPS = 100
+CTC_FROM = 0.45                     # part of the training after which CTC joins in
+CTC_WEIGHT = 1.0
+RESET_PROBABILITY = 0.06            # of a lane starting anew, as a file does
+SAVE_EVERY_STEPS = 100
+
+
+def make_speech(folder, num_streams):
+    """Minute-long streams of speech in `folder`, made by all processors."""
+    from ds_graph.speech_corpus import write_stream
+    tasks = [(seed, os.path.join(folder, "stream-%05d.npz" % seed)) for seed in range(num_streams)]
+    started_s = time.time()
+    with multiprocessing.Pool() as pool:
+        for number, _ in enumerate(pool.imap_unordered(write_stream, tasks), 1):
+            if number % 20 == 0 or number == num_streams:
+                print("speech: %d of %d minutes made, %.0f s" % (number, num_streams,
+                                                                time.time() - started_s))
+
+
+def lanes_of_streams(streams, random):
+    """One pass over the corpus as parallel lanes, in a new order.
+
+    Returns (MFCCs [lanes, frames + 18, 26] with zero vectors before and after, as a file has
+    them; letters and phones [lanes, frames]).
+    """
+    mfccs, letters, phones = streams
+    per_lane = len(mfccs) // NUM_LANES
+    chosen = random.permutation(len(mfccs))[:per_lane * NUM_LANES]
+    mfccs = mfccs[chosen].reshape(NUM_LANES, -1, mfccs.shape[-1])
+    # Another level and colour for each lane; digital silence stays what it is.
+    shift = random.randn(NUM_LANES, 1, mfccs.shape[-1]) * 0.25
+    shift[..., 0] *= 16.0
+    mfccs = mfccs + np.where(mfccs[..., :1] < -150.0, 0.0, shift).astype(np.float32)
+    padded = np.pad(mfccs, ((0, 0), (CONTEXT_FRAMES, CONTEXT_FRAMES), (0, 0)), "constant")
+    return padded, letters[chosen].reshape(NUM_LANES, -1), phones[chosen].reshape(NUM_LANES, -1)
+
+
+def learning_rate(step, num_steps):
+    """Rises over the first steps, then falls along half a cosine."""
+    if step < WARM_UP_STEPS:
+        return LEARNING_RATE * (step + 1) / WARM_UP_STEPS
+    part = (step - WARM_UP_STEPS) / float(max(1, num_steps - WARM_UP_STEPS))
+    return LAST_LEARNING_RATE + (LEARNING_RATE - LAST_LEARNING_RATE) * 0.5 * (
+        1.0 + np.cos(np.pi * min(part, 1.0)))
+
+
+def train(folder, num_steps):
+    """Learn from the streams in `folder`; weights go to weights.npz there."""
+    from ds_graph import acoustic_network
+    from ds_graph.speech_corpus import load_streams
+    from utils.quiet_tensorflow import tf
+    from utils.speech_synthesis import PHONES
+
+    random = np.random.RandomState(5)
+    path = os.path.join(folder, "weights.npz")
+    first_step, initial = saved_variables(path)
+    if initial is None:
+        initial = acoustic_network.random_weights(WIDTH, seed=5)
+        initial["phones/weights"] = (random.randn(WIDTH, len(PHONES)) * 0.05).astype(np.float32)
+        initial["phones/bias"] = np.zeros(len(PHONES), np.float32)
+    settings = tf.ConfigProto(intra_op_parallelism_threads=2, inter_op_parallelism_threads=1)
+    with tf.Graph().as_default(), tf.Session(config=settings) as session:
+        tf.set_random_seed(5)
+        graph = acoustic_network.training_graph(WIDTH, CHUNK_FRAMES, len(PHONES), initial)
+        session.run(tf.global_variables_initializer())
+        state = [np.zeros((NUM_LANES, WIDTH), np.float32)] * 2
+        step, started_s, sums = first_step, time.time(), []
+        while step < num_steps:
+            mfccs, letters, phones = lanes_of_streams(load_streams(folder), random)
+            for first in range(0, letters.shape[1] - CHUNK_FRAMES + 1, CHUNK_FRAMES):
+                frames = slice(first, first + CHUNK_FRAMES)
+                chunk = np.array(mfccs[:, first:first + CHUNK_FRAMES + 2 * CONTEXT_FRAMES])
+                anew = random.rand(NUM_LANES) < (1.0 if first == 0 else RESET_PROBABILITY)
+                chunk[anew, :CONTEXT_FRAMES] = 0.0
+                state = [np.where(anew[:, np.newaxis], 0.0, part) for part in state]
+                results = session.run(
+                    [graph.letter_loss, graph.phone_loss, graph.ctc_loss, graph.letter_accuracy,
+                     graph.new_c, graph.new_h, graph.train],
+                    {graph.mfccs: chunk, graph.letters: letters[:, frames],
+                     graph.phones: phones[:, frames], graph.state_c: state[0],
+                     graph.state_h: state[1],
+                     graph.learning_rate: learning_rate(step, num_steps),
+                     graph.ctc_weight: CTC_WEIGHT if step > CTC_FROM * num_steps else 0.0})
+                state = results[4:6]
+                sums.append(results[:4])
+                step += 1
+                if not np.isfinite(results[0]):
+                    raise UserError("the loss is no number at step %d; the last good weights are "
+                                    "in %s" % (step, path))
+                if step % 20 == 0:
+                    rate = (step - first_step) / (time.time() - started_s)
+                    print("step %d of %d  letters %.3f  phones %.3f  ctc %.3f  accuracy %.3f  "
+                          "%.2f steps/s  %.0f s left" % (
+                              (step, num_steps) + tuple(np.mean(sums, axis=0))
+                              + (rate, (num_steps - step) / rate)), flush=True)
+                    sums = []
+                if step % SAVE_EVERY_STEPS == 0 or step == num_steps:
+                    save_variables(path, step, *session.run([graph.variables, graph.plain]))
+                if step == num_steps:
+                    return
+
+
+def save_variables(path, step, variables, plain):
+    """What training goes on from, and under "plain/" what the files hold."""
+    arrays = {"step": np.int64(step)}
+    arrays.update(variables)
+    arrays.update(("plain/" + name, value) for name, value in plain.items())
+    with written_aside(path) as aside:
+        np.savez(aside, **arrays)
+
+
+def saved_variables(path):
+    """(step, variables) of an interrupted training, or (0, None)."""
+    if not os.path.isfile(path):
+        return 0, None
+    with np.load(path) as arrays:
+        return int(arrays["step"]), {name: arrays[name] for name in arrays.files
+                                     if name != "step" and not name.startswith("plain/")}
+
+
+def export(folder, out_folder):
+    """The three files, from weights.npz in `folder`."""
+    from ds_graph import acoustic_network
+    from utils.quiet_tensorflow import tf
+    path = os.path.join(folder, "weights.npz")
+    if not os.path.isfile(path):
+        raise UserError("no weights at %s: run this script without --export_only first" % path)
+    if not tf.VERSION.startswith("1.15"):
+        raise UserError("TensorFlow %s writes files that the DeepSpeech 0.5.0 client and "
+                        "TensorFlow 1.15 do not load; run this under TensorFlow 1.15: "
+                        "python ds_graph/make_deepspeech_mini.py --export_only" % tf.VERSION)
+    with np.load(path) as arrays:
+        step = int(arrays["step"])
+        weights = {name: arrays["plain/" + name]
+                   for name in acoustic_network.weight_shapes(WIDTH)}
+    make_folder(out_folder)
+    acoustic_network.write_pb(os.path.join(out_folder, "output_graph.pb"), weights)
+    acoustic_network.write_tflite(os.path.join(out_folder, "output_graph.tflite"), weights)
+    write_alphabet(os.path.join(out_folder, "alphabet.txt"))
+    print("wrote output_graph.pb, output_graph.tflite and alphabet.txt of step %d to %s"
+          % (step, out_folder))
+
+
+def write_alphabet(path):
+    """alphabet.txt as the native client reads it: one letter a line, a newline at the end."""
+    with written_aside(path) as aside, open(aside, "w") as stream:
+        stream.write("# Each line is a letter; its number is that of the line, from 0.\n"
+                     "# The first is the space. A # begins a comment. The blank of CTC comes\n"
+                     "# after the last and is not listed.\n")
+        stream.write("".join(letter + "\n" for letter in ALPHABET))
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hours", type=float, default=8.0, help="of speech to make")
+    parser.add_argument("--steps", type=int, default=3000, help="of training")
+    parser.add_argument("--export_only", action="store_true", help="write the files, no training")
+    parser.add_argument("--work_folder", default=os.path.join(
+        os.path.dirname(here), "training", "deepspeech-mini"))
+    parser.add_argument("--out_folder", default=os.path.join(here, "deepspeech-mini"))
+    arguments = parser.parse_args()
+    if not arguments.export_only:
+        make_folder(arguments.work_folder)
+        make_speech(arguments.work_folder, int(arguments.hours * 60))
+        train(arguments.work_folder, arguments.steps)
+    export(arguments.work_folder, arguments.out_folder)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,266 @@
+"""The synthetic speech that the embedded acoustic graph is trained on.
+
+Minute-long streams of speech from many synthetic voices, spoiled the way recordings are (room,
+noise, band limits, level, digital silence), as MFCCs with a letter and a phone for each frame.
+Everything is drawn from the stream's own seed, so a corpus can be made again and in parallel.
+"""
+import collections
+import glob
+import os
+import re
+
+import numpy as np
+import scipy.signal
+
+from ds_graph.letter_alignment import letter_frames
+from utils.constants import (ALPHABET, BLANK_INDEX, INT16_SCALE, MFCC_STEP_SAMPLES,
+                             MFCC_WINDOW_SAMPLES, SAMPLE_RATE_HZ)
+from utils.errors import UserError
+from utils.files import written_aside
+from utils.mfcc import mfcc_of_samples
+from utils.speech_synthesis import PHONES, SILENCE, list_voices, synthesise
+
+STREAM_FRAMES = 3000                # one minute
+FORTUNES_FOLDER = "/usr/share/games/fortunes"       # Debian packages fortunes, fortunes-min
+FORTUNE_TOPICS = ("computers cookie definitions education food fortunes humorists kids law linux "
+                  "literature love magic medicine miscellaneous people pets platitudes politics "
+                  "riddles science songs-poems sports startrek tao wisdom work").split()
+WORD_LIST = "/usr/share/dict/words"                 # Debian package wamerican
+
+# Never in the training streams: what the error rates are measured on.
+HELD_OUT_VOICES = ("festival:ked", "espeak:en-us+f5", "espeak:en-gb-scotland+m7")
+HELD_OUT_EVERY = 20                 # one sentence in so many is kept for measuring
+
+# How often each engine's voices speak. espeak-ng has many voices, all of one formant model.
+ENGINE_SHARES = {"flite": 0.5, "festival": 0.14, "espeak": 0.36}
+
+Take = collections.namedtuple("Take", "samples letters phones")     # frames: class per frame
+
+
+def sentences():
+    """(training, held out) sentences: lists of strings of a-z, apostrophe, comma and blank."""
+    if not os.path.isdir(FORTUNES_FOLDER) or not os.path.isfile(WORD_LIST):
+        raise UserError("no text to speak: %s or %s is missing; install the Debian packages "
+                        "fortunes, fortunes-min and wamerican" % (FORTUNES_FOLDER, WORD_LIST))
+    with open(WORD_LIST, encoding="utf-8") as stream:
+        known = {line.strip().lower() for line in stream}
+    found = set()
+    for topic in FORTUNE_TOPICS:
+        path = os.path.join(FORTUNES_FOLDER, topic)
+        if not os.path.isfile(path):
+            continue
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            text = stream.read()
+        text = re.sub(r"(?m)^\s*--.*$", "\n\n", text)           # who said it
+        for fortune in re.split(r"(?m)^%$", text):
+            for clause in re.split(r"[.!?;:\"()\[\]]|--|\n\s*\n", fortune):
+                clause = " ".join(clause.lower().replace("-", " ").split()).strip(" ,'")
+                words = re.sub(",", "", clause).split()
+                if 3 <= len(words) <= 16 and all(word in known for word in words):
+                    found.add(clause)
+    everything = sorted(found)
+    held_out = everything[::HELD_OUT_EVERY]
+    return sorted(found.difference(held_out)), held_out
+
+
+def word_list():
+    """The words of Debian's American English list that are plain a-z, 2 to 11 letters."""
+    with open(WORD_LIST, encoding="utf-8") as stream:
+        return sorted({line.strip() for line in stream if re.match("^[a-z]{2,11}$", line.strip())})
+
+
+def spoken(text, voice, speed, pitch):
+    """A Take of one sentence; commas make pauses and are no letters."""
+    utterance = synthesise(text, voice, speed, pitch)
+    words = [(re.sub("[^a-z' ]", "", word), start_s, end_s)
+             for word, start_s, end_s in utterance.words]
+    num_frames = max(0, 1 + (len(utterance.samples) - MFCC_WINDOW_SAMPLES) // MFCC_STEP_SAMPLES)
+    samples = utterance.samples[:num_frames * MFCC_STEP_SAMPLES]
+    middles_s = (np.arange(num_frames) * MFCC_STEP_SAMPLES + MFCC_WINDOW_SAMPLES / 2.0) \
+        / SAMPLE_RATE_HZ
+    ends_s = np.array([end_s for _, _, end_s in utterance.phones])
+    phone_classes = np.array([PHONES.index(phone) for phone, _, _ in utterance.phones], np.int8)
+    phones = phone_classes[np.minimum(np.searchsorted(ends_s, middles_s, side="right"),
+                                      len(ends_s) - 1)]
+    return Take(samples, letter_frames(words, utterance.phones, num_frames), phones)
+
+
+class StreamMaker(object):
+    """Makes streams; holds the texts and voices that they are drawn from."""
+
+    def __init__(self):
+        self.sentences, _ = sentences()
+        self.words = word_list()
+        self.voices = {}
+        for voice in list_voices():
+            if voice not in HELD_OUT_VOICES:
+                self.voices.setdefault(voice.partition(":")[0], []).append(voice)
+        missing = [engine for engine in ENGINE_SHARES if engine not in self.voices]
+        if missing:
+            raise UserError("no voices of %s on this machine; install the Debian packages that "
+                            "utils/speech_synthesis.py names" % ", ".join(missing))
+
+    def stream(self, seed):
+        """(MFCCs float32 [3000, 26], letters int8 [3000], phones int8 [3000]) of one minute."""
+        random = np.random.RandomState(seed)
+        num_samples = (STREAM_FRAMES - 1) * MFCC_STEP_SAMPLES + MFCC_WINDOW_SAMPLES
+        parts, num_frames = [], 0
+        while num_frames < STREAM_FRAMES + 2:
+            part = self._recording(random)
+            parts.append(part)
+            num_frames += len(part.letters)
+        samples = np.concatenate([part.samples for part in parts])[:num_samples]
+        letters = np.concatenate([part.letters for part in parts])[:STREAM_FRAMES]
+        phones = np.concatenate([part.phones for part in parts])[:STREAM_FRAMES]
+        return mfcc_of_samples(samples).astype(np.float32), letters, phones
+
+    def _recording(self, random):
+        """One to three sentences of a voice in one room, or a stretch without speech."""
+        if random.rand() < 0.12:
+            num_frames = random.randint(50, 250)
+            take = _silent_take(num_frames)
+            samples = _noise(random, len(take.samples)) * 10 ** random.uniform(-4.5, -1.2)
+            if random.rand() < 0.3:
+                samples = np.zeros_like(samples)
+            return take._replace(samples=_as_int16(samples))
+        engines = sorted(ENGINE_SHARES)
+        shares = np.array([ENGINE_SHARES[engine] for engine in engines])
+        voices = self.voices[engines[random.choice(len(engines), p=shares)]]
+        voice = voices[random.randint(len(voices))]
+        speed, pitch = random.uniform(0.8, 1.3), np.exp(random.uniform(-0.18, 0.18))
+        takes = [_silent_take(random.randint(0, 30))]
+        for _ in range(random.randint(1, 4)):
+            takes.append(spoken(self._text(random), voice, speed, pitch))
+            takes.append(_silent_take(random.randint(3, 40)))
+        take = Take(*(np.concatenate([getattr(take, field) for take in takes])
+                      for field in Take._fields))
+        return take._replace(samples=_spoiled(random, take.samples))
+
+    def _text(self, random):
+        if random.rand() < 0.25:        # every sound beside every other
+            chosen = random.randint(len(self.words), size=random.randint(3, 8))
+            return " ".join(self.words[i] for i in chosen)
+        return self.sentences[random.randint(len(self.sentences))]
+
+
+def _silent_take(num_frames):
+    return Take(np.zeros(num_frames * MFCC_STEP_SAMPLES, np.float32),
+                np.full(num_frames, BLANK_INDEX, np.int8),
+                np.full(num_frames, PHONES.index(SILENCE), np.int8))
+
+
+def _spoiled(random, samples):
+    """What a room, a microphone, a background and a codec make of clean speech."""
+    spoiled = samples.astype(np.float64)
+    gap = spoiled == 0.0
+    if random.rand() < 0.45:
+        spoiled = _in_a_room(random, spoiled)
+    if random.rand() < 0.8:
+        spoiled = _filtered(random, spoiled)
+    level = 10 ** random.uniform(-2.0, -0.55)
+    spoiled *= level / (np.sqrt(np.mean(spoiled ** 2)) * 3.0 + 1e-9)
+    if random.rand() < 0.7:
+        noise = (_babble(random, spoiled) if random.rand() < 0.15
+                 else _noise(random, len(spoiled)))
+        snr = 10 ** (random.uniform(5.0, 45.0) / 20.0)
+        spoiled += noise * np.sqrt(np.mean(spoiled ** 2)) / snr
+    elif random.rand() < 0.5:
+        spoiled[gap] = 0.0              # digital silence between sentences
+    if random.rand() < 0.05:
+        spoiled *= random.uniform(2.0, 8.0)     # clipped below
+    return _as_int16(spoiled)
+
+
+def _as_int16(samples):
+    rounded = np.clip(np.round(samples * INT16_SCALE), -INT16_SCALE, INT16_SCALE - 1)
+    return (rounded / INT16_SCALE).astype(np.float32)
+
+
+def _in_a_room(random, samples):
+    """Reverberation: exponentially decaying noise after the direct sound."""
+    decay_s = random.uniform(0.1, 0.7)
+    num_taps = int(decay_s * SAMPLE_RATE_HZ)
+    response = random.randn(num_taps) * 10 ** (-3.0 * np.arange(num_taps) / num_taps)
+    response[:int(random.uniform(0.001, 0.01) * SAMPLE_RATE_HZ)] = 0.0
+    response *= 10 ** (random.uniform(-18.0, -3.0) / 20.0) / np.sqrt(np.sum(response ** 2))
+    response[0] = 1.0
+    return scipy.signal.fftconvolve(samples, response)[:len(samples)]
+
+
+def _filtered(random, samples):
+    """A smooth random frequency curve of +-10 dB; sometimes the band of a telephone or less."""
+    spectrum = np.fft.rfft(samples, _fast_length(len(samples)))
+    frequency_hz = np.linspace(0.0, SAMPLE_RATE_HZ / 2.0, len(spectrum))
+    knots_hz = np.array([0, 100, 200, 400, 800, 1600, 3200, 5600, 8000.0])
+    gain_db = np.interp(frequency_hz, knots_hz, np.clip(np.cumsum(random.randn(9) * 3.0), -12, 12))
+    if random.rand() < 0.3:
+        low_hz, high_hz = random.uniform(60, 350), random.uniform(2600, 7000)
+        gain_db -= 24.0 * np.log2(np.maximum(low_hz / np.maximum(frequency_hz, 20.0), 1.0))
+        gain_db -= 24.0 * np.log2(np.maximum(frequency_hz / high_hz, 1.0))
+    return np.fft.irfft(spectrum * 10 ** (gain_db / 20.0), _fast_length(len(samples)))[:len(samples)]
+
+
+def _fast_length(num_samples):
+    """A length a little above, of small prime factors, that the FFT is quick at."""
+    block = 1 << max(8, int(num_samples).bit_length() - 4)
+    return -(-num_samples // block) * block
+
+
+def _noise(random, num_samples):
+    """Background of unit level: coloured noise, steady or swelling, at times with hum."""
+    spectrum = np.fft.rfft(random.randn(_fast_length(num_samples)))
+    frequency_hz = np.linspace(0.0, SAMPLE_RATE_HZ / 2.0, len(spectrum))
+    slope = random.uniform(0.0, 1.2)            # 0 white, 0.5 pink, 1 brown
+    spectrum *= np.maximum(frequency_hz, 40.0) ** -slope
+    noise = np.fft.irfft(spectrum)[:num_samples]
+    times_s = np.arange(num_samples) / float(SAMPLE_RATE_HZ)
+    kind = random.rand()
+    if kind < 0.25:                             # swelling, as breath, wind and traffic do
+        noise *= 1.05 + np.sin(2 * np.pi * (random.uniform(0.2, 3.0) * times_s + random.rand()))
+    elif kind < 0.4:                            # clicks and knocks
+        envelope = np.zeros(num_samples)
+        envelope[random.randint(num_samples, size=1 + num_samples // 16000)] = 1.0
+        decay = np.exp(-np.arange(1600) / random.uniform(40.0, 500.0))
+        noise = noise * (0.03 + scipy.signal.fftconvolve(envelope, decay)[:num_samples])
+    noise /= np.sqrt(np.mean(noise ** 2)) + 1e-12
+    if random.rand() < 0.15:                    # mains hum or a whine
+        pitch_hz = random.choice([50.0, 60.0, random.uniform(100.0, 3000.0)])
+        for harmonic in range(1, 4):
+            noise += random.rand() * np.sin(2 * np.pi * pitch_hz * harmonic * times_s)
+        noise /= np.sqrt(np.mean(noise ** 2))
+    return noise
+
+
+def _babble(random, samples):
+    """Unintelligible voices of unit level: the recording itself, backwards, several times over."""
+    total = np.zeros(len(samples))
+    for _ in range(random.randint(2, 6)):
+        total += np.roll(samples[::-1], random.randint(len(samples)))
+    return total / (np.sqrt(np.mean(total ** 2)) + 1e-9)
+
+
+_MAKER = None
+
+
+def write_stream(task):
+    """Make stream `seed` and write it to `path`, unless it stands there: task = (seed, path)."""
+    global _MAKER
+    seed, path = task
+    if not os.path.isfile(path):
+        if _MAKER is None:
+            _MAKER = StreamMaker()
+        mfccs, letters, phones = _MAKER.stream(seed)
+        with written_aside(path) as aside:
+            np.savez(aside, mfccs=mfccs, letters=letters, phones=phones)
+    return path
+
+
+def load_streams(folder):
+    """(MFCCs [n, 3000, 26], letters [n, 3000], phones [n, 3000]) of all streams in a folder."""
+    paths = sorted(glob.glob(os.path.join(folder, "stream-*.npz")))
+    columns = {"mfccs": [], "letters": [], "phones": []}
+    for path in paths:
+        with np.load(path) as stream:
+            for name, column in columns.items():
+                column.append(stream[name])
+    return tuple(np.stack(columns[name]) for name in ("mfccs", "letters", "phones"))
