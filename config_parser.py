@@ -1,0 +1,34 @@
+"""Write training_config.cfg, the settings of run_training.py, with a comment for each key.
+
+    python config_parser.py                         writes training_config.cfg
+    python config_parser.py --config other.cfg      writes another file
+    python config_parser.py --force                 writes over an edited file
+
+A file that was edited is never written over without --force.
+"""
+import argparse
+
+from utils.config import DEFAULT_CONFIG_PATH, write_default_config
+from utils.errors import run_script
+
+
+def get_parser():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default=DEFAULT_CONFIG_PATH, metavar="FILE",
+                        help="the file to write (%(default)s)")
+    parser.add_argument("--force", action="store_true", help="write over an edited file")
+    return parser
+
+
+def main():
+    args = get_parser().parse_args()
+    what = {"written": "wrote %s", "replaced": "replaced %s by the defaults",
+            "unchanged": "%s is there already, with the defaults; left as it is"}
+    print(what[write_default_config(args.config, args.force)] % args.config)
+    print("train with: python run_training.py%s" % (
+        "" if args.config == DEFAULT_CONFIG_PATH else " --config %s" % args.config))
+
+
+if __name__ == "__main__":
+    run_script(main)
