@@ -223,8 +223,19 @@ def _load_tflite(path):
 
 
 def _interpreter(path):
-    if tf.__version__.startswith("1."):         # has no choice of threads
+    """The file's Interpreter, built so that it gives TensorFlow 1.15's numbers.
+
+    XNNPACK, which 2.x puts in by itself, rounds 8-bit products its own way (probabilities
+    move by 1e-4) and repacks all weights at each start; it is worth having for float only.
+    """
+    if tf.__version__.startswith("1."):         # has no such choices
         return tf.lite.Interpreter(model_path=path)
+    kernels = tf.lite.experimental.OpResolverType
+    interpreter = tf.lite.Interpreter(
+        model_path=path, num_threads=TFLITE_THREADS,
+        experimental_op_resolver_type=kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    if any(detail["dtype"] in (np.int8, np.uint8) for detail in interpreter.get_tensor_details()):
+        return interpreter
     return tf.lite.Interpreter(model_path=path, num_threads=TFLITE_THREADS)
 
 
