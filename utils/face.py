@@ -13,31 +13,31 @@ import cv2
 import numpy as np
 
 from utils import face_shapes
-from utils.face_head import (CENTRE_X, DESIGN_SIZE, EYE_X, EYE_Y, MOUTH_Y, Painter, ellipse,
-                             head_layers, spline)
+from utils.face_head import (CENTRE_X, DESIGN_SIZE, EYE_X, EYE_Y, MOUTH_Y, ellipse, head_layers,
+                             mix, spline, to_bytes)
 from utils.face_shapes import FACE_CHANNELS, INDEX, SIDES
 
 MIN_SIZE, MAX_SIZE = 64, 2048
-TEXTURE_SIZE = 1024                 # of the skin picture, for sizes up to its half
-GRID = 64                           # cells a side of the warp
-SHADE_GRID = 256                    # cells a side of the shading that comes with shapes
-FINE = 2                            # features are drawn this much larger
+TEXTURE_SIZE = 1024                 # of the painted head, at least
+FINE = 2                            # features are drawn this much larger, then averaged down
 # Where anything moves, and where each feature is drawn: left, top, right, bottom.
-MOVING_BOX = (128, 150, 384, 476)
+MOVING_BOX = (128, 152, 384, 472)
+WARP_CELL, SHADE_CELL = 8, 2        # design units a cell of the warp and of the shading takes
 MOUTH_BOX = (180, 300, 332, 462)
-EYE_BOX = (10, 204, 86, 268)        # of the subject's left eye, x from the middle
-BROW_BOX = (2, 178, 96, 232)
+EYE_BOX = (10, 206, 88, 268)        # of the subject's left eye, x from the middle
+BROW_BOX = (2, 176, 98, 234)
 
-LASH = (34, 34, 52)
-BROW = (40, 52, 84)
-WHITE_OF_EYE = (240, 240, 240)
+LASH = (36, 36, 54)
+BROW = (42, 54, 88)
 LIP_SEAM = (48, 40, 104)
-UPPER_LIP = ((112, 112, 206), (86, 82, 182))            # at the outer rim, at the inner
-LOWER_LIP = ((124, 124, 218), (112, 106, 208))
-MOUTH_DEEP = (30, 18, 58)
-UPPER_TEETH, LOWER_TEETH = (232, 240, 246), (206, 218, 228)
-TONGUE, TONGUE_DARK = (112, 104, 212), (70, 62, 156)
-SHADE_COLOUR = np.array([92, 92, 72], np.float32)       # what shading of 1 adds, BGR
+UPPER_LIP = ((116, 118, 210), (88, 84, 186))            # at the outer rim, at the inner
+LOWER_LIP = ((128, 130, 222), (112, 106, 208))
+MOUTH_DEEP = (34, 20, 62)
+UPPER_TEETH, LOWER_TEETH = (230, 239, 246), (208, 219, 230)
+TOOTH_GAP = (186, 194, 208)
+TONGUE, TONGUE_DARK = (116, 108, 214), (74, 66, 162)
+SHADE_COLOUR = np.array([80, 88, 86], np.float32)       # what shading of 1 adds, BGR
+IRIS_RADIUS = 14.0
 
 
 def render_face(weights, names, size=DESIGN_SIZE):
@@ -83,31 +83,41 @@ class Face(object):
     def __init__(self, size):
         self.size = size
         self.scale = size / float(DESIGN_SIZE)
-        texture_size = min(max(2 * size, 2 * MIN_SIZE), 2 * TEXTURE_SIZE)
-        painted = max(texture_size, TEXTURE_SIZE)
-        background, head = head_layers(painted)
-        if texture_size < painted:
+        texture_size = max(2 * size, TEXTURE_SIZE)
+        background, head = head_layers(texture_size)
+        if texture_size > 2 * size:     # so that the warp's samples lie next to each other
+            texture_size = 2 * size
             head = cv2.resize(head, (texture_size,) * 2, interpolation=cv2.INTER_AREA)
         self.head = head                                            # [texture, texture, 4]
         self.texture_scale = texture_size / float(size)
         self.background = cv2.resize(background, (size, size), interpolation=cv2.INTER_AREA)
-        self.box = self.pixel_box(MOVING_BOX)
-        still = cv2.resize(head, (size, size), interpolation=cv2.INTER_AREA)
-        self.still = over(still, self.background)                   # [size, size, 3]
+        self.still = over(cv2.resize(head, (size, size), interpolation=cv2.INTER_AREA),
+                          self.background)                          # [size, size, 3]
+        left, top, right, bottom = self.box = self.pixel_box(MOVING_BOX)
+        x, y = np.meshgrid(np.arange(left, right, dtype=np.float32) + 0.5,
+                           np.arange(top, bottom, dtype=np.float32) + 0.5)
+        self.texture_x = x * self.texture_scale - 0.5               # [box height, box width]
+        self.texture_y = y * self.texture_scale - 0.5
 
-        grid = Painter(GRID)
-        fields = face_shapes.skin_field(grid.x, grid.y)             # [52, 2, grid, grid]
-        self.field = fields.reshape(len(FACE_CHANNELS), -1)
-        self.close_field = face_shapes.close_field(grid.x, grid.y).astype(np.float32)
-        left, top, right, bottom = self.box
-        self.fine_x, self.fine_y = np.meshgrid(
-            np.arange(left, right, dtype=np.float32) + 0.5,
-            np.arange(top, bottom, dtype=np.float32) + 0.5)
-        self.shades = shade_fields().reshape(len(FACE_CHANNELS), -1)
-        self.iris = iris_sprite(self.scale * FINE)
+        x, y = cells(MOVING_BOX, WARP_CELL)
+        fields = face_shapes.skin_field(x, y)                       # [52, 2, rows, columns]
+        self.warp_shape = x.shape
+        self.field = fields.reshape(len(FACE_CHANNELS), -1) / WARP_CELL
+        self.close_field = (face_shapes.close_field(x, y) / WARP_CELL).astype(np.float32)
+        x, y = cells(MOVING_BOX, SHADE_CELL)
+        self.shades = shade_patches(x, y)
+        self.shade_shape = x.shape
+        self.shade_y, self.shade_x = np.mgrid[:x.shape[0], :x.shape[1]].astype(np.float32)
+
+        pixels_per_unit = self.scale * FINE
+        self.iris = iris_sprite(pixels_per_unit)
+        self.upper_teeth, self.lower_teeth = (teeth_sprite(pixels_per_unit, upper)
+                                              for upper in (True, False))
+        self.tongue = tongue_sprite(pixels_per_unit)
+        self.eyeball = {side: self.eyeball_picture(side) for _, side in SIDES}
 
     def pixel_box(self, box, side=0):
-        """A box of design units as whole pixels, widened; mirrored for side -1."""
+        """A box of design units as whole pixels; for side 1 or -1, x counts from the middle."""
         left, top, right, bottom = box
         if side:
             left, right = sorted((CENTRE_X + side * left, CENTRE_X + side * right))
@@ -126,26 +136,32 @@ class Face(object):
 
     def draw_skin(self, frame, weights):
         """The warped head over the background, with the shading of the shapes."""
-        moved = weights.astype(np.float32).dot(self.field).reshape(2, GRID, GRID)
-        corrective = min(weights[INDEX["mouthClose"]], weights[INDEX["jawOpen"]])
-        moved[1] += corrective * self.close_field
-        back = inverse_warp(moved * (GRID / float(DESIGN_SIZE)))    # [grid, grid, 2] in cells
+        weights_single = weights.astype(np.float32)
+        moved = weights_single.dot(self.field).reshape((2,) + self.warp_shape)
+        moved[1] += self.close_field * np.float32(min(weights[INDEX["mouthClose"]],
+                                                      weights[INDEX["jawOpen"]]))
+        back = inverse_warp(moved)                                  # [rows, columns, 2] in cells
         left, top, right, bottom = self.box
-        offset = cv2.resize(back, (self.size, self.size), interpolation=cv2.INTER_CUBIC)
-        offset = offset[top:bottom, left:right] * (self.size / float(GRID))
-        map_x = (self.fine_x + offset[..., 0]) * self.texture_scale - 0.5
-        map_y = (self.fine_y + offset[..., 1]) * self.texture_scale - 0.5
-        head = cv2.remap(self.head, map_x, map_y, cv2.INTER_LINEAR)
+        fine_back = cv2.resize(back, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
+        to_texture = np.float32(WARP_CELL * self.scale * self.texture_scale)
+        head = cv2.remap(self.head, self.texture_x + fine_back[..., 0] * to_texture,
+                         self.texture_y + fine_back[..., 1] * to_texture, cv2.INTER_LINEAR)
         skin = over(head, self.background[top:bottom, left:right])
 
-        shade = weights.astype(np.float32).dot(self.shades).reshape(SHADE_GRID, SHADE_GRID)
+        shade = np.zeros(self.shade_shape, np.float32)
+        for index, window, patch in self.shades:
+            if weights_single[index]:
+                shade[window] += weights_single[index] * patch
         if shade.any():
-            to_shade = SHADE_GRID / float(self.size)
-            shade = cv2.remap(shade, (self.fine_x + offset[..., 0]) * to_shade - 0.5,
-                              (self.fine_y + offset[..., 1]) * to_shade - 0.5, cv2.INTER_LINEAR)
-            shade = np.clip(shade, -1.1, 0.8)
-            tint = cv2.merge([shade * part for part in SHADE_COLOUR])
-            skin = cv2.add(skin, tint, dtype=cv2.CV_8U)
+            shade_back = cv2.resize(back, self.shade_shape[::-1], interpolation=cv2.INTER_LINEAR)
+            shade_back *= WARP_CELL / SHADE_CELL
+            shade = cv2.remap(shade, self.shade_x + shade_back[..., 0],
+                              self.shade_y + shade_back[..., 1], cv2.INTER_LINEAR)
+            shade = 0.6 * np.tanh(shade / 0.6)          # folds of many shapes do not add up to black
+            shade = cv2.resize(shade, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
+            shade = cv2.multiply(shade, head[..., 3], scale=1 / 255.0, dtype=cv2.CV_32F)
+            skin = cv2.add(skin, cv2.merge([shade * part for part in SHADE_COLOUR]),
+                           dtype=cv2.CV_8U)
         frame[top:bottom, left:right] = skin
 
     def brush(self, frame, box):
@@ -155,144 +171,111 @@ class Face(object):
     def draw_brow(self, frame, weights, suffix, side):
         line, half = face_shapes.brow_points(weights, suffix, side)
         with self.brush(frame, self.pixel_box(BROW_BOX, side)) as brush:
-            middle = spline(line, 8)
+            middle = spline(line, 8)                                # [33, 2]
             thickness = spline(np.stack([np.arange(5.0), half], 1), 8)[:, 1]
-            upper = middle - np.stack([0 * thickness, thickness], 1)
-            lower = middle + np.stack([0 * thickness, thickness], 1)
-            shape = np.concatenate([upper, lower[::-1]])
-            brush.soft(shape, BROW, 0.55, 1.6)
-            brush.soft(shape, BROW, 0.80, 0.5)
-            for i in range(1, len(middle) - 6, 2):      # hairs, leaning to the temple
-                lean = 0.25 + 0.75 * i / len(middle)
-                start = lower[i] * 0.75 + middle[i] * 0.25
-                end = upper[i] + (side * 5.0 * lean, -1.2 + 2.2 * lean)
-                brush.line(np.stack([start, end]), (30, 40, 66), 0.8)
+            upper, lower = shifted(middle, -thickness), shifted(middle, thickness)
+            brush.soft(np.concatenate([upper, lower[::-1]]), BROW, 0.92, 0.8)
+            for i in range(2, len(middle) - 5, 3):      # hairs, leaning more towards the temple
+                lean = i / float(len(middle))
+                start, end = lower[i] * 0.7 + middle[i] * 0.3, upper[i] + (0, 0.4 + 2.0 * lean)
+                brush.line([start, end + (side * (1.5 + 6.5 * lean), 0)], (34, 44, 72), 0.7)
+
+    def eyeball_picture(self, side):
+        """The white of an eye in its box at FINE size: uint8 [h, w, 3]."""
+        left, top, right, bottom = self.pixel_box(EYE_BOX, side)
+        ball = Brush(np.zeros((bottom - top, right - left, 3), np.uint8), self.scale, (left, top))
+        ball.image[:] = (202, 196, 204)
+        ball.soft(ellipse((side * EYE_X, EYE_Y - 1), 25, 18), (247, 247, 245), 1.0, 5)
+        return ball.image
 
     def draw_eye(self, frame, weights, suffix, side):
         upper, lower, iris = face_shapes.eye_curves(weights, suffix, side)
-        opening = np.concatenate([upper, lower[::-1]])
-        gap = float(np.max(lower[:, 1] - upper[:, 1]))
+        blink = weights[INDEX["eyeBlink" + suffix]]
         with self.brush(frame, self.pixel_box(EYE_BOX, side)) as brush:
-            # the fold above the lid
-            blink = weights[INDEX["eyeBlink" + suffix]]
-            fold = upper * (1, 0.62) + (0, 0.38 * (EYE_Y - 15) - 5.5 + 1.0 * blink)
-            fold = fold[3:-2] if side > 0 else fold[3:-2]
-            brush.soft_line(fold, (70, 88, 158), 1.5, 0.55, 0.9)
-            lid = np.concatenate([fold, upper[::-1]])
-            brush.soft(lid, (206, 222, 246), 0.10 + 0.16 * blink, 3.0)
-            if gap > 0.4:
-                ball = brush.layer()
-                ball.image[:] = WHITE_OF_EYE
-                brush_shade = ellipse((side * EYE_X, EYE_Y - 2), 24, 17)
-                ball.image[:] = (206, 200, 206)
-                ball.soft(brush_shade, (246, 246, 244), 1.0, 5)
-                corner = upper[0] + (side * 2.5, 0.8)
-                ball.soft(ellipse(corner, 4.2, 3.4), (150, 150, 226), 0.8, 1.0)
+            rest = EYE_Y - 15.0
+            crease = upper * (1, 0.62) + (0, 0.38 * rest - 5.0 + blink)
+            brush.soft(np.concatenate([crease, upper[::-1]]), (196, 214, 242),
+                       0.15 + 0.20 * blink, 2.0)
+            brush.soft_line(crease[3:-2], (76, 94, 164), 1.4, 0.60, 0.7)
+            if np.max(lower[:, 1] - upper[:, 1]) > 0.4:
+                ball = brush.layer(np.concatenate([upper, lower]))
+                ball.image[:] = self.eyeball[side][ball.window]
+                ball.soft(ellipse(upper[0] + (side * 3, 0.8), 4.2, 3.2), (150, 152, 226), 0.8, 1.0)
                 ball.sprite(self.iris, iris)
-                ball.soft_line(upper + (0, 0.5), (60, 50, 56), 7.0, 0.42, 1.8)
-                glint = (iris[0] * 0.75 + side * EYE_X * 0.25 - 4.2,
-                         iris[1] * 0.75 + (EYE_Y - 2) * 0.25 - 4.8)
-                ball.soft(ellipse(glint, 3.1, 3.4, 20), (255, 255, 255), 0.95, 0.4)
-                ball.soft(ellipse((glint[0] + 8.6, glint[1] + 9.6), 1.7, 1.5), (255, 250, 244),
-                          0.55, 0.5)
-                brush.paste(ball, opening)
-                brush.soft_line(lower[2:-1] + (0, 0.4), (104, 112, 186), 1.6, 0.75, 0.4)
-            brush.soft_line(lower[10:-1] + (0, 0.8), (58, 62, 106), 1.0, 0.55, 0.4)
+                ball.soft_line(shifted(upper, 0.5), (66, 56, 62), 6.0, 0.42, 1.6)
+                brush.paste(ball, np.concatenate([upper, lower[::-1]]))
+            brush.soft_line(shifted(lower[3:-1], 0.5), (78, 84, 146), 1.3, 0.60, 0.3)
             # lashes: a line that thickens towards the temple and ends in a wing
             along = np.linspace(0, 1, len(upper))
-            thick = 0.9 + 2.5 * along ** 0.8 * (1 - along ** 6 * 0.55)
-            edge = upper - np.stack([0 * thick, thick], 1)
-            wing = upper[-1] + (side * 4.2, -3.4 + 3.0 * blink)
-            brush.fill(np.concatenate([upper + (0, 0.7), [wing], edge[::-1]]), LASH)
-            for i, length in ((17, 3.0), (21, 4.0), (25, 4.8), (28, 5.2)):
-                root = edge[i]
-                sweep = (side * (1.2 + 0.10 * (i - 10)), -length * (1 - 1.25 * blink))
-                brush.line(np.stack([root, root + np.multiply(sweep, 0.6) + (side * 0.2, -0.2),
-                                     root + sweep]), LASH, 0.9)
+            thick = 0.8 + 2.2 * along ** 0.8 * (1 - 0.5 * along ** 6)
+            edge = shifted(upper, -thick)
+            wing = upper[-1] + (side * 3.6, -2.4 + 2.8 * blink)
+            brush.fill(np.concatenate([shifted(upper, 0.7), [wing], edge[::-1]]), LASH)
+            for i, length in ((22, 2.6), (26, 3.2), (29, 3.4)):
+                tip = edge[i] + (side * (1.4 + 0.14 * (i - 15)), -length * (1 - 1.5 * blink))
+                brush.fill([edge[i - 1], edge[i + 1], tip], LASH)
 
     def draw_mouth(self, frame, weights):
         curves = face_shapes.lip_curves(weights)                    # [4, 2, points]
         upper_outer, upper_inner, lower_inner, lower_outer = np.swapaxes(curves, 1, 2)
-        jaw_x, jaw_y = face_shapes.jaw_offset(weights)
+        jaw = face_shapes.jaw_offset(weights)
         tongue_out = weights[INDEX["tongueOut"]]
         forward = max(weights[INDEX["mouthFunnel"]], weights[INDEX["mouthPucker"]])
         gap = float(np.max(lower_inner[:, 1] - upper_inner[:, 1]))
         with self.brush(frame, self.pixel_box(MOUTH_BOX)) as brush:
             # the lower lip's shadow on the chin
-            below = np.concatenate([lower_outer, lower_outer[::-1] * (0.86, 1) + (0, 0)])
-            below[:len(lower_outer), 1] += 5.0 * face_shapes.ROUND
-            brush.soft(below, (84, 98, 172), 0.50 + 0.2 * forward, 2.6)
+            below = shifted(lower_outer, 5.0 * face_shapes.ROUND)
+            brush.soft(np.concatenate([below, lower_outer[::-1]]), (84, 98, 172),
+                       0.50 + 0.2 * forward, 2.6)
             if gap > 0.25:
-                inside = brush.layer()
-                self.draw_inside(inside, upper_inner, lower_inner, jaw_x, jaw_y)
-                brush.paste(inside, np.concatenate([upper_inner, lower_inner[::-1]]))
+                self.draw_inside(brush, upper_inner, lower_inner, jaw, forward)
             brush.graded(lower_outer, lower_inner, *LOWER_LIP)
-            self.shine(brush, lower_inner, lower_outer, 0.30 + 0.20 * forward)
+            self.draw_shine(brush, lower_inner, lower_outer, 0.36 + 0.20 * forward)
             if tongue_out > 0.01:
-                self.draw_tongue_out(brush, upper_inner, lower_inner, jaw_x, tongue_out)
+                self.draw_tongue_out(brush, upper_inner, lower_inner, jaw[0], tongue_out)
             brush.graded(upper_outer, upper_inner, *UPPER_LIP)
-            rim = upper_outer[6:-6] + (0, -0.8)
-            brush.soft_line(rim, (206, 214, 248), 1.4, 0.30, 0.6)
-            seam = 0.35 + 0.45 * np.exp(-gap / 5.0)
-            brush.soft_line(upper_inner, LIP_SEAM, 1.5, 0.45 + 0.3 * seam, 0.4)
-            if gap < 4:
-                brush.soft_line(lower_inner[3:-3], LIP_SEAM, 1.2, 0.5 * seam, 0.4)
-            for corner in (upper_inner[0], upper_inner[-1]):
-                brush.soft(ellipse(corner, 2.6, 1.8), LIP_SEAM, 0.55, 0.9)
+            brush.soft_line(shifted(upper_outer[6:-6], -0.8), (206, 214, 248), 1.4, 0.30, 0.6)
+            together = np.exp(-gap / 5.0)
+            brush.soft_line(upper_inner, LIP_SEAM, 1.3, 0.50 + 0.2 * together, 0.3)
+            corners = np.concatenate([lower_inner[:4], lower_inner[3::-1]]), \
+                np.concatenate([lower_inner[-4:], lower_inner[:-5:-1]])
+            for corner in corners:
+                brush.soft_line(corner, LIP_SEAM, 1.8, 0.45, 0.6)
 
-    def shine(self, brush, inner, outer, strength):
+    def draw_shine(self, brush, inner, outer, strength):
         """A soft light on the lower lip, a little to the lamp's side."""
-        middle = 0.55 * inner + 0.45 * outer
-        height = outer[:, 1] - inner[:, 1]
-        place = slice(12, 27)
-        band = 0.20 * height[place] * face_shapes.BELL[place]
-        top = middle[place] - np.stack([0 * band + 1.5, band], 1)
-        bottom = middle[place] + np.stack([0 * band - 1.5, band], 1)
-        brush.soft(np.concatenate([top, bottom[::-1]]), (206, 206, 250), strength * 1.6, 1.4)
+        place = slice(13, 25)
+        height = np.maximum(outer[place, 1] - inner[place, 1], 0)
+        middle = 0.58 * inner[place] + 0.42 * outer[place]
+        band = 0.13 * height * np.sin(np.linspace(0, np.pi, len(height)))
+        brush.soft(np.concatenate([shifted(middle, -band), shifted(middle, band)[::-1]]),
+                   (214, 214, 252), strength * 1.5, 1.6)
 
-    def draw_inside(self, inside, upper_inner, lower_inner, jaw_x, jaw_y):
-        """Throat, tongue and teeth, before they are cut to the opening."""
+    def draw_inside(self, brush, upper_inner, lower_inner, jaw, forward):
+        """Throat, tongue and teeth, cut to the opening; darker behind lips put forward."""
+        opening = np.concatenate([upper_inner, lower_inner[::-1]])
+        inside = brush.layer(opening)
+        if inside is None:
+            return
         inside.image[:] = MOUTH_DEEP
-        depth = ellipse((jaw_x * 0.5, MOUTH_Y + 8 + 0.45 * jaw_y), 30, 8 + 0.36 * jaw_y)
-        inside.soft(depth, (20, 8, 32), 0.8, 4)
-        tongue_y = MOUTH_Y + 13 + 0.80 * jaw_y
-        tongue = ellipse((jaw_x, tongue_y + 6), 26, 15 + 0.10 * jaw_y)
-        inside.soft(tongue, TONGUE_DARK, 1.0, 1.4)
-        inside.soft(ellipse((jaw_x - 1, tongue_y + 6), 20, 11 + 0.08 * jaw_y), TONGUE, 0.85, 4)
-        inside.soft_line(np.array([(jaw_x, tongue_y - 6), (jaw_x, tongue_y + 14)]), TONGUE_DARK,
-                         2.0, 0.5, 1.4)
-        x = np.linspace(-29, 29, 25)
-        lower_top = MOUTH_Y + jaw_y + 1.0 + 0.006 * x ** 2
-        lower_teeth = np.concatenate([np.stack([x * 0.86 + jaw_x, lower_top], 1),
-                                      np.stack([x[::-1] * 0.86 + jaw_x, lower_top + 16], 1)])
-        inside.fill(lower_teeth, LOWER_TEETH)
-        for i in range(2, 24, 4):
-            at = np.array([(x[i] * 0.86 + jaw_x, lower_top[i] + 1), (x[i] * 0.86 + jaw_x,
-                                                                    lower_top[i] + 14)])
-            inside.soft_line(at, (150, 158, 178), 0.8, 0.6, 0.3)
-        upper_bottom = MOUTH_Y + 3.6 - 0.0065 * x ** 2
-        upper_teeth = np.concatenate([np.stack([x, upper_bottom - 26], 1),
-                                      np.stack([x, upper_bottom], 1)[::-1]])
-        inside.soft(upper_teeth + (0, 2.5), (16, 8, 28), 0.5, 1.6)
-        inside.fill(upper_teeth, UPPER_TEETH)
-        for edge in (-21.5, -15, -8.6, 0, 8.6, 15, 21.5):
-            bottom = MOUTH_Y + 3.6 - 0.0065 * edge ** 2
-            inside.soft_line(np.array([(edge, bottom - 18), (edge, bottom)]), (168, 176, 192), 0.8,
-                             0.7, 0.3)
-        for side in (-1, 1):                                # teeth fade into the cheek's dark
-            inside.soft(ellipse((side * 33, MOUTH_Y), 9, 22), (30, 20, 48), 0.75, 4)
-        inside.soft_line(upper_inner + (0, -0.5), (24, 14, 44), 5.0, 0.55, 1.8)
-        inside.soft_line(lower_inner + (0, 0.5), (24, 14, 44), 3.0, 0.4, 1.5)
+        jaw_x, jaw_y = jaw
+        inside.sprite(self.tongue, (0.8 * jaw_x, MOUTH_Y + 17 + 0.50 * jaw_y))
+        inside.sprite(self.lower_teeth, (jaw_x, MOUTH_Y + 9.5 + 0.95 * jaw_y))
+        inside.sprite(self.upper_teeth, (0, MOUTH_Y - 7.5))
+        inside.soft_line(shifted(upper_inner, -0.5), (26, 16, 46), 4.5, 0.50, 1.4)
+        inside.soft_line(shifted(lower_inner, 0.3), (26, 16, 46), 2.0, 0.35, 0.9)
+        inside.soft(opening, (30, 18, 52), 0.62 * forward, 1.0)
+        brush.paste(inside, opening)
 
     def draw_tongue_out(self, brush, upper_inner, lower_inner, jaw_x, amount):
         """The tongue over the lower lip; the upper lip is drawn over its root."""
         middle = face_shapes.NUM_LIP_POINTS // 2
         top, lip = upper_inner[middle, 1] + 1.0, lower_inner[middle, 1]
-        centre = lower_inner[middle, 0] * 0.5 + jaw_x * 0.5
-        half = min(17.0, 0.62 * 0.5 * (lower_inner[-1, 0] - lower_inner[0, 0]) + 3)
+        centre = 0.5 * lower_inner[middle, 0] + 0.5 * jaw_x
+        half = min(19.0, 0.36 * (lower_inner[-1, 0] - lower_inner[0, 0]) + 3)
         tip = lip + 3 + 33 * amount
         angle = np.linspace(0, np.pi, 25)
-        round_y = min(16.0, 0.6 * (tip - top))
+        round_y = min(half, 0.6 * (tip - top))
         arc = np.stack([half * np.cos(angle), tip - round_y + round_y * np.sin(angle)], 1)
         shape = np.concatenate([[(half * 0.86, top)], arc, [(-half * 0.86, top)]]) + (centre, 0)
         brush.soft(shape + (0, 3), (50, 50, 120), 0.45 * min(1, 3 * amount), 2.2)
@@ -300,12 +283,12 @@ class Face(object):
         inner = np.concatenate([[(half * 0.62, top)], arc * (0.74, 1) - (0, 3.2),
                                 [(-half * 0.62, top)]]) + (centre - 1, 0)
         brush.soft(inner, (136, 128, 230), 0.9, 2.4)
-        groove = np.array([(centre, top), (centre, max(top + 1, tip - 0.45 * (tip - top)))])
-        brush.soft_line(groove, TONGUE_DARK, 1.8, 0.55, 0.9)
+        brush.soft_line([(centre, top), (centre, max(top + 1, tip - 0.45 * (tip - top)))],
+                        TONGUE_DARK, 1.8, 0.55, 0.9)
         brush.soft(ellipse((centre - half * 0.35, tip - 8), 4, 3), (216, 214, 252),
                    0.55 * min(1, 2 * amount), 1.2)
-        brush.soft_line(np.array([(centre - half, top + 1), (centre + half, top + 1)]),
-                        (40, 26, 84), 3.0, 0.6, 1.4)
+        brush.soft_line([(centre - half, top + 1), (centre + half, top + 1)], (40, 26, 84), 3.0,
+                        0.6, 1.4)
 
 
 class Brush(object):
@@ -330,9 +313,16 @@ class Brush(object):
             height, width = self.part.shape[:2]
             self.part[:] = cv2.resize(self.image, (width, height), interpolation=cv2.INTER_AREA)
 
-    def layer(self):
-        """An empty sheet of the same place and size."""
-        return Brush(self.part, self.scale, self.origin, np.empty_like(self.image))
+    def layer(self, around):
+        """An unset sheet over the place of the points `around`; None outside the image."""
+        window = self._window(self.pixels(around), 2)
+        if window is None:
+            return None
+        origin = [start + edge.start / float(FINE)
+                  for start, edge in zip(self.origin, window[::-1])]
+        sheet = Brush(None, self.scale, origin, np.empty_like(self.image[window]))
+        sheet.window = window
+        return sheet
 
     def pixels(self, points):
         """Design units (x from the middle of the face) as pixels of `image`."""
@@ -370,61 +360,80 @@ class Brush(object):
         return slice(top, bottom), slice(left, right)
 
     def _blend(self, pixels, colour, strength, blur, draw):
-        """Mix `colour` in where draw(mask, fixed points) marks, softened by `blur` units."""
+        """Mix `colour` in where draw(mask, fixed points, shrink) marks, softened by `blur` units.
+
+        What is soft is drawn smaller by `shrink` and enlarged, which looks the same sooner.
+        """
         sigma = self.length(blur)
         window = self._window(pixels, 3 * sigma + 2)
         if window is None:
             return
         part = self.image[window]
-        mask = np.zeros(part.shape[:2], np.uint8)
-        fixed = np.round((pixels - (window[1].start, window[0].start)) * 16).astype(np.int32)
-        draw(mask, fixed)
+        height, width = part.shape[:2]
+        shrink = 4 if sigma > 6 else 2 if sigma > 2 else 1
+        mask = np.zeros((-(-height // shrink), -(-width // shrink)), np.uint8)
+        inside = (pixels - (window[1].start, window[0].start) + 0.5) / shrink - 0.5
+        draw(mask, np.round(inside * 16).astype(np.int32), shrink)
         if sigma > 0.3:
-            mask = cv2.GaussianBlur(mask, (0, 0), sigma)
-        amount = mask * np.float32(strength / 255.0)                 # [h, w]
+            mask = cv2.GaussianBlur(mask, (0, 0), sigma / shrink)
+        if shrink > 1:
+            mask = cv2.resize(mask, (mask.shape[1] * shrink, mask.shape[0] * shrink),
+                              interpolation=cv2.INTER_LINEAR)[:height, :width]
+        amount = mask * np.float32(strength / 255.0)                # [h, w]
         paint = np.empty_like(part)
-        paint[:] = np.clip(colour, 0, 255)
+        paint[:] = colour
         self.image[window] = cv2.blendLinear(paint, part, amount, 1 - amount)
 
     def soft(self, polygon, colour, strength, blur):
         self._blend(self.pixels(polygon), colour, min(strength, 1.0), blur,
-                    lambda mask, fixed: cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, 4))
+                    lambda mask, fixed, shrink: cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, 4))
 
     def soft_line(self, curve, colour, width, strength, blur):
-        thickness = max(1, int(round(self.length(width))))
+        thickness = self.length(width)
         self._blend(self.pixels(curve), colour, strength, blur + 0.3 * width,
-                    lambda mask, fixed: cv2.polylines(mask, [fixed], False, 255, thickness,
-                                                      cv2.LINE_AA, 4))
+                    lambda mask, fixed, shrink: cv2.polylines(
+                        mask, [fixed], False, 255, max(1, int(round(thickness / shrink))),
+                        cv2.LINE_AA, 4))
 
     def paste(self, layer, polygon):
         """The part of `layer` inside `polygon`."""
-        pixels = self.pixels(polygon)
-        window = self._window(pixels, 2)
-        if window is None:
-            return
-        mask = np.zeros(self.image[window].shape[:2], np.uint8)
-        fixed = np.round((pixels - (window[1].start, window[0].start)) * 16).astype(np.int32)
+        part = self.image[layer.window]
+        mask = np.zeros(part.shape[:2], np.uint8)
+        fixed = np.round(layer.pixels(polygon) * 16).astype(np.int32)
         cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, 4)
         amount = mask * np.float32(1 / 255.0)
-        self.image[window] = cv2.blendLinear(np.ascontiguousarray(layer.image[window]),
-                                             np.ascontiguousarray(self.image[window]),
-                                             amount, 1 - amount)
+        self.image[layer.window] = cv2.blendLinear(layer.image, np.ascontiguousarray(part),
+                                                   amount, 1 - amount)
 
     def sprite(self, picture, centre):
         """A premultiplied BGRA picture with its middle at `centre`, between pixels too."""
         height, width = self.image.shape[:2]
         x, y = self.pixels([centre])[0]
-        half = (picture.shape[0] - 1) / 2.0
-        shift = np.array([[1, 0, x - half], [0, 1, y - half]], np.float32)
+        shift = np.array([[1, 0, x - (picture.shape[1] - 1) / 2.0],
+                          [0, 1, y - (picture.shape[0] - 1) / 2.0]], np.float32)
         placed = cv2.warpAffine(picture, shift, (width, height), flags=cv2.INTER_LINEAR)
         self.image[:] = over(placed, self.image)
+
+
+def shifted(curve, down):
+    """`curve` [n, 2] moved `down` (one number, or one a point)."""
+    moved = np.array(curve, np.float64)
+    moved[:, 1] += down
+    return moved
+
+
+def cells(box, cell):
+    """Middles of the cells that tile a box of design units: x from the middle of the face, y."""
+    left, top, right, bottom = box
+    return np.meshgrid(np.arange(left, right, cell, dtype=np.float32) + cell / 2.0 - CENTRE_X,
+                       np.arange(top, bottom, cell, dtype=np.float32) + cell / 2.0)
 
 
 def over(top, bottom):
     """Premultiplied BGRA `top` over opaque `bottom`, both uint8: [h, w, 3]."""
     clear = 255 - top[..., 3]
-    return cv2.add(np.ascontiguousarray(top[..., :3]),
-                   cv2.multiply(bottom, cv2.merge([clear] * 3), scale=1 / 255.0))
+    return cv2.add(cv2.cvtColor(top, cv2.COLOR_BGRA2BGR),
+                   cv2.multiply(bottom, cv2.cvtColor(clear, cv2.COLOR_GRAY2BGR), scale=1 / 255.0))
 
 
 def inverse_warp(moved):
@@ -442,45 +451,100 @@ def inverse_warp(moved):
     return back
 
 
-def iris_sprite(scale, radius=13.0):
-    """The iris with pupil and rays, premultiplied BGRA uint8, `scale` pixels a design unit."""
-    side = int(np.ceil((radius + 2) * scale)) * 2 + 1
-    axis = (np.arange(side) - (side - 1) / 2.0) / scale
-    x, y = np.meshgrid(axis, axis)
+def sprite_sheet(half_width, half_height, pixels_per_unit):
+    """x, y in design units [h, w] of a sprite whose middle is (0, 0)."""
+    columns, rows = (int(np.ceil(half * pixels_per_unit)) * 2 + 1
+                     for half in (half_width, half_height))
+    return np.meshgrid((np.arange(columns) - (columns - 1) / 2.0) / pixels_per_unit,
+                       (np.arange(rows) - (rows - 1) / 2.0) / pixels_per_unit)
+
+
+def premultiplied(colour, alpha):
+    """uint8 BGRA of `colour` [h, w, 3], 0-255, and `alpha` [h, w], 0-1."""
+    alpha = np.clip(alpha, 0, 1)[..., None]
+    return to_bytes(np.concatenate([colour * alpha, 255 * alpha], axis=2))
+
+
+def iris_sprite(pixels_per_unit):
+    """The iris with pupil, rays and the lamp's reflections, premultiplied BGRA uint8."""
+    x, y = sprite_sheet(IRIS_RADIUS + 2, IRIS_RADIUS + 2, pixels_per_unit)
     distance, angle = np.hypot(x, y), np.arctan2(y, x)
-    share = distance / radius
-    rays = (0.5 + 0.28 * np.sin(19 * angle + 1.3) * np.sin(7 * angle)
-            + 0.22 * np.sin(31 * angle + 0.4))
-    ring = np.exp(-((share - 0.62) / 0.24) ** 2)
-    colour = np.zeros((side, side, 3)) + (116, 96, 52)
+    share = distance / IRIS_RADIUS
 
-    def mixed(target, amount):
-        return colour + (np.array(target, float) - colour) * np.clip(amount, 0, 1)[..., None]
+    def edge(inside):                   # 1 where `inside` design units are positive, smooth
+        return np.clip(inside * pixels_per_unit * 0.5 + 0.5, 0, 1)
 
-    colour = mixed((176, 158, 92), 0.65 * ring * rays)
-    colour = mixed((204, 190, 128), 0.5 * np.clip(y / radius, 0, 1) * (share < 1))  # lit from above
-    colour = mixed((112, 148, 128), 0.4 * np.exp(-((share - 0.5) / 0.10) ** 2))
-    colour = mixed((48, 36, 20), np.clip((share - 0.80) / 0.16, 0, 1) * 0.9)
-    colour = mixed((16, 12, 12), np.clip((5.9 - distance) * scale * 0.6 + 0.5, 0, 1))
-    alpha = np.clip((radius - distance) * scale * 0.5 + 0.5, 0, 1)
-    sprite = np.concatenate([colour * alpha[..., None], alpha[..., None] * 255], axis=2)
-    return np.clip(sprite + 0.5, 0, 255).astype(np.uint8)
+    rays = 0.5 + 0.28 * np.sin(19 * angle + 1.3) * np.sin(7 * angle) + 0.22 * np.sin(31 * angle)
+    colour = np.zeros(x.shape + (3,)) + (112, 92, 48)
+    colour = mix(colour, (178, 160, 94), np.clip(0.7 * np.exp(-((share - 0.62) / 0.24) ** 2) * rays,
+                                                 0, 1))
+    colour = mix(colour, (206, 192, 130), 0.5 * np.clip(y / IRIS_RADIUS, 0, 1))     # lit from above
+    colour = mix(colour, (112, 148, 128), 0.4 * np.exp(-((share - 0.5) / 0.10) ** 2))
+    colour = mix(colour, (46, 34, 18), 0.9 * np.clip((share - 0.80) / 0.16, 0, 1))
+    colour = mix(colour, (16, 12, 12), edge(6.2 - distance))
+    colour = mix(colour, (255, 255, 255), 0.95 * edge(3.3 - np.hypot(x + 4.6, y + 5.0)))
+    colour = mix(colour, (255, 250, 244), 0.50 * edge(1.8 - np.hypot(x - 4.6, y - 5.4)))
+    return premultiplied(colour, edge(IRIS_RADIUS - distance))
 
 
-def shade_fields():
-    """The shading of each shape at weight 1: float32 [52, SHADE_GRID, SHADE_GRID]."""
-    painter = Painter(SHADE_GRID)
-    fields = np.zeros((len(FACE_CHANNELS), SHADE_GRID, SHADE_GRID), np.float32)
+def teeth_sprite(pixels_per_unit, upper):
+    """A row of teeth seen from the front, premultiplied BGRA uint8."""
+    x, y = sprite_sheet(38, 14, pixels_per_unit)
+    half_width, bend = (34.0, 0.0065) if upper else (28.0, 0.0075)
+    # Teeth narrow to the sides, where the row turns away.
+    turn = np.arcsin(np.clip(x / half_width, -1, 1)) / (np.pi / 2)      # -1 .. 1
+    tooth = turn * (4.6 if upper else 5.4)
+    place = np.abs(tooth - np.floor(tooth) - 0.5)           # 0 in a tooth's middle, 0.5 at its side
+    gap = np.clip((place - 0.42) / 0.08, 0, 1)              # 1 between two teeth
+    rounding = 1.3 * np.clip((place - 0.28) / 0.22, 0, 1) ** 2
+    direction = 1 if upper else -1
+    end = 11.0 - bend * x ** 2 - rounding                   # the biting edge, from the middle
+    inside = end - direction * y
+    colour = np.zeros(x.shape + (3,)) + (UPPER_TEETH if upper else LOWER_TEETH)
+    colour = mix(colour, TOOTH_GAP, 0.85 * gap)
+    colour = mix(colour, (60, 44, 84), np.clip(np.abs(turn) ** 2.2 * 0.85, 0, 1))
+    colour = mix(colour, (170, 176, 226), 0.5 * np.clip((inside - 13) / 8.0, 0, 1))     # gum side
+    alpha = np.clip(inside * pixels_per_unit * 0.7 + 0.5, 0, 1) * (np.abs(x) < half_width)
+    return premultiplied(colour, alpha)
+
+
+def tongue_sprite(pixels_per_unit):
+    """The tongue as it lies in the mouth, premultiplied BGRA uint8."""
+    x, y = sprite_sheet(32, 22, pixels_per_unit)
+    distance = np.hypot(x / 27.0, (y - 3) / 17.0)
+    colour = np.zeros(x.shape + (3,)) + TONGUE_DARK
+    colour = mix(colour, TONGUE, np.clip(1.15 * (1 - distance ** 2), 0, 1))
+    colour = mix(colour, TONGUE_DARK, 0.55 * np.exp(-(x / 1.6) ** 2) * (y > -13))
+    return premultiplied(colour, np.clip((1 - distance) * 12, 0, 1))
+
+
+def shade_patches(x, y):
+    """The shading of the shapes at weight 1, cut to where it is: [(index, window, float32)].
+
+    `x`, `y` [h, w] are the places; the index is the shape's in FACE_CHANNELS.
+    """
+    patches = []
     for shape, side, marks in face_shapes.sided(face_shapes.SHADES):
-        sign = side or 1
         for mark in marks:
-            if mark[0] == "spot":
-                _, x, y, sigma_x, sigma_y, amount = mark
-                drawn = painter.bump(sign * x, y, sigma_x, sigma_y, both_sides=False)
-            else:
-                _, points, sigma, amount = mark
-                curve = spline(np.asarray(points, np.float32) * (sign, 1)) + (CENTRE_X, 0)
-                drawn = painter.strokes([curve], 0.5, sigma)
-                drawn = drawn / drawn.max()
-            fields[INDEX[shape]] += amount * drawn
-    return fields
+            field = shade_mark(x * (side or 1), y, *mark).astype(np.float32)
+            rows, columns = np.nonzero(np.abs(field) > 0.004)
+            window = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+            patches.append((INDEX[shape], window, field[window].copy()))
+    return patches
+
+
+def shade_mark(x, y, kind, *numbers):
+    """One spot or fold of face_shapes.SHADES at `x`, `y` [h, w]."""
+    if kind == "spot":
+        centre_x, centre_y, sigma_x, sigma_y, amount = numbers
+        squared = ((x - centre_x) / sigma_x) ** 2 + ((y - centre_y) / sigma_y) ** 2
+        return amount * np.exp(-0.5 * squared)
+    points, sigma, amount = numbers
+    curve = spline(points, 10)                                      # [n, 2]
+    near = ((np.abs(x - curve[:, 0].mean()) < 60) & (np.abs(y - curve[:, 1].mean()) < 60))
+    apart = np.hypot(x[near][:, None] - curve[:, 0], y[near][:, None] - curve[:, 1])
+    place = apart.argmin(axis=1) / (len(curve) - 1.0)               # 0-1 along the fold
+    fade = np.sin(np.pi * (0.12 + 0.76 * place))                    # it thins out at its ends
+    fold = np.zeros(x.shape)
+    fold[near] = amount * fade * np.exp(-0.5 * (apart.min(axis=1) / sigma) ** 2)
+    return fold

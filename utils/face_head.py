@@ -10,7 +10,7 @@ import numpy as np
 
 DESIGN_SIZE = 512                   # the side that all coordinates are given in
 CENTRE_X = 256.0
-EYE_Y, EYE_X = 236.0, 46.0          # of an eye's centre; x is the distance from CENTRE_X
+EYE_Y, EYE_X = 238.0, 47.0          # of an eye's centre; x is the distance from CENTRE_X
 MOUTH_Y = 341.0                     # of the line between the closed lips
 CHIN_Y = 402.0
 
@@ -163,14 +163,13 @@ def head_height(painter, outline):
     height -= 8.5 * bump(EYE_X, EYE_Y - 3, 24, 15)          # eye sockets
     height += 4.5 * bump(EYE_X, EYE_Y + 1, 18, 10)          # eyeballs under the lids
     ridge = np.clip((painter.y - 205) / 85.0, 0, 1)
-    height += ((3 + 14 * ridge ** 1.3) * np.exp(-0.5 * (painter.x / (7.5 + 3.5 * ridge)) ** 2)
+    height += ((2.5 + 13 * ridge ** 1.3) * np.exp(-0.5 * (painter.x / (9.5 + 2.5 * ridge)) ** 2)
                * smooth_step(painter.y, 196, 216) * (1 - smooth_step(painter.y, 287, 306)))
     height += 11 * bump(0, 288, 10.5, 9.5)                  # tip of the nose
     height += 6 * bump(14.5, 293, 6, 6.5)                   # its wings
     height += 7 * bump(66, 284, 27, 24)                     # cheekbones
     height += 6 * bump(0, 336, 34, 24)                      # the teeth under the lips
-    height -= 1.8 * bump(0, 316, 3.6, 8)                    # philtrum
-    height += 1.0 * bump(6, 316, 2.8, 8)
+    height -= 0.8 * bump(0, 317, 4.0, 7)                    # philtrum
     height -= 4.5 * bump(0, 365, 22, 6)                     # under the lower lip
     height += 7 * bump(0, 385, 19, 13)                      # chin
     return height
@@ -243,12 +242,16 @@ def paint_ears(painter, skin, coverage):
     return skin, coverage
 
 
-HAIR_OUTER = ((-113, 262), (-121, 225), (-125, 180), (-124, 132), (-108, 86), (-76, 50),
-              (-30, 30), (24, 25), (72, 38), (106, 72), (123, 116), (127, 165), (123, 215),
-              (115, 258))
-HAIR_INNER = ((-104, 262), (-103, 228), (-100, 196), (-92, 168), (-74, 152), (-44, 147),
-              (-8, 139), (26, 124), (48, 108), (66, 124), (84, 146), (96, 170), (103, 200),
-              (105, 230), (106, 258))
+HAIR_OUTER = ((-108, 252), (-116, 222), (-121, 180), (-124, 134), (-117, 92), (-92, 56),
+              (-52, 33), (-6, 22), (44, 25), (86, 46), (112, 82), (122, 128), (121, 180),
+              (116, 222), (108, 250))
+HAIR_INNER = ((-107, 252), (-105, 226), (-101, 200), (-93, 172), (-76, 152), (-46, 143),
+              (-8, 134), (26, 120), (46, 104), (62, 118), (82, 142), (95, 168), (102, 198),
+              (105, 226), (107, 250))
+PARTING = (46.0, 96.0)
+# Tips of the locks that fall over the hairline, from the parting's two sides.
+LOCK_TIPS = ((-105, 218), (-102, 196), (-93, 180), (-78, 168), (-58, 160), (-34, 151), (-8, 141),
+             (16, 129), (66, 130), (82, 150), (94, 172), (102, 198), (105, 222))
 
 
 def paint_hair(painter, skin, coverage):
@@ -259,36 +262,61 @@ def paint_hair(painter, skin, coverage):
     shadow = painter.mask(np.concatenate([outer, inner[::-1]]) + (3, 7), 5)
     skin = mix(skin, (84, 100, 172), 0.50 * shadow * (1 - shape))
     random = np.random.RandomState(7)
-    hair = np.zeros_like(skin) + HAIR_DARK
-    glow = painter.bump(-40, 74, 64, 30, both_sides=False)
-    hair = mix(hair, HAIR_MIDDLE, 0.9 * glow + 0.25)
+    glow = painter.bump(-46, 70, 58, 24, both_sides=False) \
+        + 0.5 * painter.bump(84, 84, 22, 26, both_sides=False)
+    hair = mix(np.zeros_like(skin) + HAIR_DARK, HAIR_MIDDLE, 0.55 + 0.45 * glow)
     strands = hair_strands(outer, inner, random)
-    for colour, share, width, blur in ((HAIR_LIGHT, 0.42, 1.5, 0.5), (HAIR_DARK, 0.55, 2.0, 0.6),
-                                       (HAIR_MIDDLE, 0.55, 1.2, 0.4)):
-        chosen = [strand for strand in strands if random.rand() < share * 0.6]
-        lines = painter.strokes(chosen, width, blur)
-        strength = 0.30 + 0.6 * glow if colour == HAIR_LIGHT else 0.6
-        hair = mix(hair, colour, lines * strength)
-    hair = mix(hair, (20, 22, 36), 0.55 * painter.bump(122, 190, 16, 70))
+    for first, colour, width, blur, strength in ((0, HAIR_DARK, 2.2, 0.9, 0.55 + 0 * glow),
+                                                 (1, HAIR_MIDDLE, 1.6, 0.7, 0.70 + 0 * glow),
+                                                 (2, HAIR_LIGHT, 1.5, 0.6, 0.12 + 0.60 * glow)):
+        hair = mix(hair, colour, painter.strokes(strands[first::3], width, blur) * strength)
+    hair = mix(hair, HAIR_DARK, 0.6 * painter.bump(118, 190, 13, 60))
     skin = mix(skin, hair, shape)
-    # A few loose strands break the outline.
-    loose = [strand + (random.uniform(-3, 3), random.uniform(-3.5, 1)) for strand in strands[::9]]
-    wisps = 0.55 * painter.strokes(loose, 1.0, 0.3) * painter.mask(outer, 6)
-    skin = mix(skin, HAIR_MIDDLE, wisps * (1 - shape))
-    return skin, np.maximum(coverage, np.maximum(shape, wisps))
+    locks = [hair_lock(tip, random) for tip in LOCK_TIPS]
+    throw = sum(painter.mask(lock + (2, 5)) for lock in locks)
+    throw = painter.soft(np.clip(throw, 0, 1), 2.5) * (1 - shape)
+    skin = mix(skin, (84, 100, 172), 0.35 * throw)
+    for first, colour in enumerate((HAIR_MIDDLE, (38, 47, 76), (54, 70, 112))):
+        lock_shape = np.clip(sum(painter.mask(lock) for lock in locks[first::3]), 0, 1)
+        fade = smooth_step(painter.y, 84, 124)          # they grow out of the hair behind
+        skin = mix(skin, colour, lock_shape * fade)
+        shape = np.maximum(shape, lock_shape * fade)
+    edges = painter.strokes([lock[:len(lock) // 2] for lock in locks], 1.0, 0.5)
+    skin = mix(skin, HAIR_LIGHT, 0.55 * edges * smooth_step(painter.y, 90, 130))
+    fine = [spline([np.stack([lock[i], lock[-1 - i]]).mean(0) + random.uniform(-2, 2, 2)
+                    for i in (6, 10, 14, 18)]) for lock in locks for _ in range(3)]
+    skin = mix(skin, HAIR_DARK, 0.5 * painter.strokes(fine, 1.0, 0.4) * shape)
+    return skin, np.maximum(coverage, shape)
 
 
-def hair_strands(outer, inner, random, num_strands=420):
+def hair_lock(tip, random, num_points=24):
+    """A tapered lock from near the parting to `tip`: a closed outline [2 * num_points, 2]."""
+    tip = np.array(tip, np.float32)
+    to_left = tip[0] < PARTING[0]
+    root = np.array(PARTING) + (random.uniform(-6, 6), random.uniform(-26, -4))
+    bow = 0.20 * np.linalg.norm(tip - root)
+    middle = 0.5 * (root + tip) + ((-0.25 if to_left else 0.45) * bow, -0.9 * bow)
+    curl = tip + ((-10, 8) if to_left else (2, 10))
+    spine = spline([root, middle, tip, curl], num_points // 3)[:num_points]
+    along = np.linspace(0, 1, len(spine))
+    half = (10.5 + random.uniform(-1, 2)) * np.minimum(1, 4 * along) * (1 - along ** 1.6) ** 0.9
+    tangent = np.gradient(spine, axis=0)
+    normal = np.stack([tangent[:, 1], -tangent[:, 0]], 1)
+    normal *= (half / np.linalg.norm(normal, axis=1))[:, None]
+    return np.concatenate([spine + normal, (spine - normal)[::-1]]) + (CENTRE_X, 0)
+
+
+def hair_strands(outer, inner, random, num_strands=540):
     """Curves that leave the parting and run along the hair to its ends: list of [n, 2]."""
-    parting = np.array([CENTRE_X + 48.0, 60.0])
+    parting = np.array([CENTRE_X + PARTING[0], PARTING[1] - 34.0])
     strands = []
-    for position in np.sort(random.rand(num_strands)):
-        root = parting + (random.uniform(-5, 5), random.uniform(-22, 44))
+    for position in random.permutation(num_strands) / float(num_strands):
         on_outer = outer[int(position * (len(outer) - 1))]
         on_inner = inner[int(position * (len(inner) - 1))]
         depth = random.rand()
+        root = parting + (random.uniform(-3, 3), (depth - 0.5) * 58)
         end = on_outer * (1 - depth) + on_inner * depth
-        lift = np.array([0.0, -1.0]) * (14 + 30 * (1 - depth))
-        middle = 0.5 * (root + end) + lift
+        reach = np.linalg.norm(end - root)
+        middle = 0.5 * (root + end) + (0.0, -0.22 * reach * (1 - 0.7 * depth))
         strands.append(spline([root, middle, end], 10))
     return strands

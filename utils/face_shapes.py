@@ -36,21 +36,21 @@ UPPER_OUTER, UPPER_INNER, LOWER_INNER, LOWER_OUTER = range(4)
 MOUTH_HALF_WIDTH = 41.0
 ROUND = np.sqrt(1 - U ** 2)                             # half an ellipse
 BELL = 1 - U ** 2
-FLAT = 1 - np.abs(U) ** 2.6
-CORNERS = np.abs(U) ** 2.2
+CORNERS = np.abs(U) ** 3.0
 
 
 def neutral_lips():
     """The closed mouth: [4 curves, 2, NUM_LIP_POINTS]."""
     line = 1.6 * np.exp(-(U / 0.16) ** 2) - 0.7 * np.exp(-((np.abs(U) - 0.4) / 0.2) ** 2) \
-        - 1.6 * np.abs(U) ** 3
+        - 3.0 * np.abs(U) ** 3
     cupid = BELL ** 0.85 * (1 - 0.34 * np.abs(U)) - 0.20 * np.exp(-(U / 0.11) ** 2)
     x = MOUTH_HALF_WIDTH * U
-    y = np.stack([line - 11.5 * cupid, line, line, line + 14.5 * BELL ** 0.8])
+    y = np.stack([line - 11.5 * cupid, line, line, line + 14.5 * BELL ** 0.62])
     return np.stack([np.tile(x, (4, 1)), MOUTH_Y + y], axis=1)          # [4, 2, points]
 
 
-JAW_GAP = JAW_DROP * (0.72 * FLAT + 0.26 * (1 - CORNERS))   # lower minus upper lip, jawOpen 1
+OPENING = (1 - np.abs(U) ** 2.6) ** 0.66                # a round mouth, steep at its corners
+JAW_GAP = JAW_DROP * (0.72 * OPENING + 0.26 * (1 - CORNERS))  # between the lips, jawOpen 1
 
 
 def _side_bump(side):
@@ -70,7 +70,7 @@ def lip_moves():
         moves[INDEX[shape], :, 0] += np.outer(dx, profile)
         moves[INDEX[shape], :, 1] += np.outer(dy, profile)
 
-    ones, everywhere = (1, 1, 1, 1), np.ones_like(U)
+    everywhere = np.ones_like(U)
     corner_drop = 0.26 * JAW_DROP
     add("jawOpen", CORNERS * corner_drop, dy=(1, 1, 0, 0))
     moves[INDEX["jawOpen"], 2:, 1] += JAW_GAP + CORNERS * corner_drop
@@ -84,8 +84,8 @@ def lip_moves():
         add(shape, np.clip(sign * U, 0, 1) ** 2, dy=(-2.5, -2.5, -2.5, -2.5))
         add(shape, np.clip(-sign * U, 0, 1), dy=(0, 0, 0, -2))
     add("jawForward", BELL, dy=(0, 1, -1.5, 3))
-    add("mouthFunnel", ROUND, dy=(-8, -6.5, 7.5, 12.5))
-    add("mouthPucker", ROUND, dy=(-2.5, 0, 0, 3.5))
+    add("mouthFunnel", ROUND, dy=(-7.5, -6.5, 8.5, 11))
+    add("mouthPucker", ROUND, dy=(-2.5, 0, 0, 2.5))
     add("mouthRollLower", BELL, dy=(0, 0.5, -1, -9.5))
     add("mouthRollUpper", BELL, dy=(8, 1, -0.5, 0))
     add("mouthShrugLower", BELL, dy=(-4, -4.5, -7, -7))
@@ -95,7 +95,7 @@ def lip_moves():
     for suffix, side in SIDES:
         corner, bump = _side_corner(side), _side_bump(side)
         add("mouthSmile" + suffix, corner, dx=(9 * side,) * 4, dy=(-12,) * 4)
-        add("mouthSmile" + suffix, bump, dy=(1.5, 0.5, 1.5, -0.5))
+        add("mouthSmile" + suffix, bump, dy=(0.5, -1.0, 1.0, -0.5))
         add("mouthFrown" + suffix, corner, dx=(1 * side,) * 4, dy=(11,) * 4)
         add("mouthFrown" + suffix, bump, dy=(-1.5, -1, -1, -2.5))
         add("mouthDimple" + suffix, corner, dx=(7 * side,) * 4, dy=(-2.5,) * 4)
@@ -106,7 +106,6 @@ def lip_moves():
         add("mouthLowerDown" + suffix, bump, dy=(0, 0, 9.5, 8.5))
         add("mouthUpperUp" + suffix, bump, dy=(-8.5, -8.5, 0, 0))
         add("noseSneer" + suffix, bump, dy=(-4, -2.5, 0, 0))
-    assert ones                     # the four curves
     return moves
 
 
@@ -125,8 +124,9 @@ def lip_curves(weights):
 
     curves = NEUTRAL_LIPS + np.tensordot(weights, LIP_MOVES, 1)         # [4, 2, points]
     jaw_open, close = value("jawOpen"), value("mouthClose")
-    funnel, pucker, smile = value("mouthFunnel"), value("mouthPucker"), 0.0
+    funnel, pucker = value("mouthFunnel"), value("mouthPucker")
     # Rounding multiplies: a funnel on a pucker narrows what the pucker left.
+    curves[:, 1] -= 0.45 * funnel * pucker * LIP_MOVES[INDEX["mouthFunnel"], :, 1]
     outer = (1 - 0.30 * funnel) * (1 - 0.46 * pucker) * (1 - 0.10 * jaw_open)
     inner = (1 - 0.50 * funnel) * (1 - 0.60 * pucker) * (1 - 0.10 * jaw_open)
     curves[:, 0] -= np.outer([1 - outer, 1 - inner, 1 - inner, 1 - outer], NEUTRAL_LIPS[0, 0])
@@ -134,8 +134,8 @@ def lip_curves(weights):
     corrective, beyond = min(close, jaw_open), max(close - jaw_open, 0.0)
     curves[:2, 1] += 0.26 * corrective * JAW_GAP
     curves[2:, 1] -= 0.74 * corrective * JAW_GAP
-    curves[1, 1] += 4 * beyond * BELL
-    curves[2, 1] -= 8 * beyond * BELL
+    curves[1, 1] += 6 * beyond * BELL
+    curves[2, 1] -= 10 * beyond * BELL
     overlap = np.maximum(curves[1, 1] - curves[2, 1], 0)                # [points]
     meeting = curves[1, 1] - 0.35 * overlap
     curves[1, 1] = np.where(overlap > 0, meeting, curves[1, 1])
@@ -159,8 +159,8 @@ def jaw_offset(weights):
 
 NUM_LID_POINTS = 33
 V = np.linspace(-1, 1, NUM_LID_POINTS)                  # along a lid, -1 at the nose
-EYE_HALF_WIDTH = 26.0
-UPPER_LID = {"eyeWide": -5.0, "eyeSquint": 2.5, "eyeLookUp": -2.5, "eyeLookDown": 6.0,
+EYE_HALF_WIDTH = 28.0
+UPPER_LID = {"eyeWide": -5.5, "eyeSquint": 2.5, "eyeLookUp": -2.5, "eyeLookDown": 6.0,
              "cheekSquint": 0.5, "browDown": 1.2}
 LOWER_LID = {"eyeWide": 1.2, "eyeSquint": -6.0, "eyeLookUp": -1.0, "eyeLookDown": 2.0,
              "cheekSquint": -3.2}
@@ -180,22 +180,22 @@ def eye_curves(weights, suffix, side):
     blink = weights[INDEX["eyeBlink" + suffix]]
     tilt = -2.4 * V                                     # the outer corner a little higher
     dome = (1 - np.abs(V) ** 2.3) ** 0.75
-    upper = tilt - 15.5 * dome * (1 - 0.10 * V) + total(UPPER_LID) * dome
-    lower = tilt + 9.5 * (1 - np.abs(V) ** 2.4) ** 0.85 * (1 + 0.10 * V) + total(LOWER_LID) * dome
+    upper = tilt - 15.0 * dome * (1 - 0.10 * V) + total(UPPER_LID) * dome
+    lower = tilt + 11.0 * (1 - np.abs(V) ** 2.4) ** 0.85 * (1 + 0.10 * V) + total(LOWER_LID) * dome
     lower = np.maximum(lower, tilt + 0.5 * dome)        # a squint does not close by itself
     lower = lower - 2.0 * blink * dome
     upper = np.minimum(upper + (lower - upper) * blink, lower)
     x = side * (EYE_X + EYE_HALF_WIDTH * V)
     gaze_x, gaze_y = total(GAZE)
-    iris = (side * (EYE_X + gaze_x), EYE_Y - 2.0 + gaze_y)
+    iris = (side * (EYE_X + gaze_x), EYE_Y - 2.2 + gaze_y)
     return np.stack([x, EYE_Y + upper], 1), np.stack([x, EYE_Y + lower], 1), iris
 
 
 # ---- Brows: a middle line and its half thickness, nose to temple. ----
 
-BROW_X = np.array([19.0, 34.0, 50.0, 66.0, 81.0])
-BROW_Y = np.array([210.0, 204.0, 199.0, 199.0, 206.0])
-BROW_HALF = np.array([3.6, 4.4, 3.9, 3.0, 0.9])
+BROW_X = np.array([20.0, 34.0, 50.0, 67.0, 83.0])
+BROW_Y = np.array([206.0, 201.5, 197.5, 198.5, 207.0])
+BROW_HALF = np.array([3.0, 4.2, 3.9, 3.0, 0.8])
 BROW_MOVES = {                      # (dx, dy) of each of the five points
     "browDown": ((-4, -4, -2, -1, 0), (11, 9.5, 7, 4.5, 2)),
     "browInnerUp": ((0, 0, 0, 0, 0), (-14, -9, -3, 0, 0)),
@@ -216,7 +216,7 @@ def brow_points(weights, suffix, side):
 # ---- Skin: Gaussian pushes (x, y, sigma x, sigma y, dx, dy), beside the jaw. ----
 
 SKIN_PUSHES = {
-    "cheekPuff": [(72, 330, 26, 24, 13, 1), (-72, 330, 26, 24, -13, 1)],
+    "cheekPuff": [(78, 326, 24, 28, 11, 0), (-78, 326, 24, 28, -11, 0)],
     "cheekSquint": [(58, 282, 28, 18, 0, -8)],
     "mouthSmile": [(52, 330, 22, 20, 6, -9), (66, 294, 24, 16, 2, -4)],
     "mouthFrown": [(46, 352, 18, 18, 0, 7)],
@@ -278,46 +278,43 @@ def jaw_share(x, y):
 
 # ("spot", x, y, sigma x, sigma y, amount) or ("fold", points, sigma, amount)
 SHADES = {
-    "cheekPuff": [("spot", 66, 322, 20, 18, 0.50), ("spot", -66, 322, 20, 18, 0.50),
-                  ("spot", 60, 352, 26, 7, -0.30), ("spot", -60, 352, 26, 7, -0.30)],
-    "cheekSquint": [("fold", ((26, 256), (46, 262), (68, 256)), 2.0, -0.55),
-                    ("spot", 58, 272, 20, 8, 0.35)],
-    "mouthSmile": [("fold", ((23, 302), (38, 312), (52, 330), (55, 345)), 2.4, -0.50),
-                   ("spot", 64, 302, 17, 12, 0.40)],
-    "mouthFrown": [("fold", ((41, 348), (47, 360), (46, 374)), 2.6, -0.50)],
-    "mouthDimple": [("fold", ((50, 332), (53, 340), (50, 349)), 2.2, -0.75)],
-    "mouthStretch": [("fold", ((52, 330), (60, 345), (58, 362)), 2.6, -0.38)],
-    "mouthFunnel": [("fold", ((30, 322), (38, 336), (36, 354)), 4.0, -0.25),
-                    ("fold", ((-30, 322), (-38, 336), (-36, 354)), 4.0, -0.25)],
-    "mouthPucker": [("fold", ((36, 322), (44, 338), (38, 360)), 4.5, -0.32),
-                    ("fold", ((-36, 322), (-44, 338), (-38, 360)), 4.5, -0.32)],
-    "mouthPress": [("fold", ((46, 334), (49, 342), (45, 350)), 2.2, -0.45),
-                   ("spot", 18, 366, 14, 5, -0.22)],
-    "mouthRollLower": [("spot", 0, 359, 22, 5, -0.40), ("spot", 0, 371, 18, 5, 0.22)],
+    "cheekPuff": [("spot", 64, 322, 18, 18, 0.40), ("spot", -64, 322, 18, 18, 0.40),
+                  ("spot", 40, 346, 6, 12, -0.25), ("spot", -40, 346, 6, 12, -0.25)],
+    "cheekSquint": [("fold", ((26, 258), (46, 264), (68, 258)), 2.4, -0.45),
+                    ("spot", 58, 276, 20, 8, 0.30)],
+    "mouthSmile": [("fold", ((23, 303), (38, 313), (52, 331), (55, 346)), 3.2, -0.42),
+                   ("spot", 64, 302, 17, 12, 0.30)],
+    "mouthFrown": [("fold", ((41, 350), (47, 360), (46, 374)), 3.4, -0.40)],
+    "mouthDimple": [("fold", ((50, 333), (53, 341), (50, 349)), 2.4, -0.60)],
+    "mouthStretch": [("fold", ((54, 326), (62, 343), (60, 362)), 3.4, -0.34)],
+    "mouthFunnel": [("spot", 38, 342, 7, 16, -0.20), ("spot", -38, 342, 7, 16, -0.20)],
+    "mouthPucker": [("spot", 40, 342, 8, 15, -0.24), ("spot", -40, 342, 8, 15, -0.24)],
+    "mouthPress": [("fold", ((47, 335), (50, 342), (46, 349)), 2.4, -0.42),
+                   ("spot", 18, 362, 15, 5, -0.24)],
+    "mouthRollLower": [("spot", 0, 357, 22, 5, -0.36), ("spot", 0, 370, 18, 5, 0.20)],
     "mouthRollUpper": [("spot", 0, 327, 24, 4.5, -0.32)],
-    "mouthShrugLower": [("spot", 0, 366, 22, 4.5, -0.45), ("spot", 0, 384, 16, 8, 0.35),
-                        ("fold", ((-24, 392), (-14, 376), (0, 371), (14, 376), (24, 392)), 2.4,
-                         -0.30)],
-    "mouthShrugUpper": [("spot", 0, 320, 16, 5, 0.30),
-                        ("fold", ((24, 306), (36, 318), (40, 330)), 2.6, -0.22),
-                        ("fold", ((-24, 306), (-36, 318), (-40, 330)), 2.6, -0.22)],
-    "mouthUpperUp": [("fold", ((22, 300), (33, 310), (40, 324)), 2.4, -0.42)],
-    "mouthLowerDown": [("spot", 22, 374, 16, 5, -0.30)],
-    "mouthLeft": [("fold", ((46, 318), (60, 334), (60, 350)), 3.0, -0.32)],
-    "mouthRight": [("fold", ((-46, 318), (-60, 334), (-60, 350)), 3.0, -0.32)],
-    "jawForward": [("spot", 0, 386, 24, 13, 0.55), ("spot", 0, 363, 24, 5, -0.35)],
-    "jawOpen": [("fold", ((46, 318), (56, 340), (54, 362)), 5.0, -0.22),
-                ("fold", ((-46, 318), (-56, 340), (-54, 362)), 5.0, -0.22)],
-    "noseSneer": [("fold", ((9, 256), (13, 266), (19, 273)), 1.6, -0.55),
-                  ("fold", ((5, 264), (9, 274), (15, 281)), 1.6, -0.45),
-                  ("fold", ((24, 284), (31, 298), (38, 314)), 2.4, -0.55)],
-    "browDown": [("fold", ((7, 196), (9, 206), (7, 218)), 2.0, -0.55),
-                 ("spot", 34, 220, 20, 5, -0.30)],
-    "browInnerUp": [("fold", ((-34, 178), (-16, 174), (0, 177), (16, 174), (34, 178)), 2.0, -0.36),
-                    ("fold", ((-30, 190), (-14, 186), (0, 188), (14, 186), (30, 190)), 2.0, -0.30)],
-    "browOuterUp": [("fold", ((34, 178), (54, 172), (76, 178)), 2.0, -0.36)],
-    "eyeSquint": [("fold", ((26, 251), (46, 256), (66, 251)), 1.8, -0.42),
-                  ("fold", ((76, 232), (84, 229)), 1.6, -0.40),
-                  ("fold", ((76, 238), (85, 241)), 1.6, -0.40)],
-    "eyeWide": [("spot", 46, 217, 22, 5, 0.25)],
+    "mouthShrugLower": [("spot", 0, 366, 22, 4.5, -0.42), ("spot", 0, 384, 14, 8, 0.28),
+                        ("fold", ((-20, 384), (-12, 373), (0, 370), (12, 373), (20, 384)), 3.4,
+                         -0.20)],
+    "mouthShrugUpper": [("spot", 0, 320, 16, 5, 0.26),
+                        ("fold", ((24, 306), (36, 318), (42, 332)), 3.4, -0.22),
+                        ("fold", ((-24, 306), (-36, 318), (-42, 332)), 3.4, -0.22)],
+    "mouthUpperUp": [("fold", ((22, 301), (34, 311), (44, 326)), 3.2, -0.36)],
+    "mouthLowerDown": [("spot", 22, 372, 16, 5, -0.28)],
+    "mouthLeft": [("fold", ((46, 318), (60, 334), (60, 350)), 3.6, -0.30)],
+    "mouthRight": [("fold", ((-46, 318), (-60, 334), (-60, 350)), 3.6, -0.30)],
+    "jawForward": [("spot", 0, 384, 20, 10, 0.42), ("spot", 0, 363, 24, 5, -0.40)],
+    "jawOpen": [("spot", 58, 338, 8, 22, -0.14), ("spot", -58, 338, 8, 22, -0.14)],
+    "noseSneer": [("fold", ((10, 258), (14, 267), (19, 273)), 1.9, -0.42),
+                  ("fold", ((6, 266), (10, 275), (15, 281)), 1.9, -0.36),
+                  ("fold", ((24, 285), (31, 298), (40, 315)), 3.0, -0.42)],
+    "browDown": [("fold", ((7, 196), (9, 206), (7, 218)), 2.2, -0.45),
+                 ("spot", 34, 220, 20, 5, -0.28)],
+    "browInnerUp": [("fold", ((-34, 178), (-16, 174), (0, 177), (16, 174), (34, 178)), 2.2, -0.30),
+                    ("fold", ((-30, 190), (-14, 186), (0, 188), (14, 186), (30, 190)), 2.2, -0.26)],
+    "browOuterUp": [("fold", ((34, 182), (54, 176), (76, 182)), 2.2, -0.30)],
+    "eyeSquint": [("fold", ((26, 255), (46, 261), (66, 255)), 2.2, -0.36),
+                  ("fold", ((78, 234), (86, 231)), 1.6, -0.30),
+                  ("fold", ((78, 240), (87, 243)), 1.6, -0.30)],
+    "eyeWide": [("spot", 46, 216, 22, 5, 0.22)],
 }
