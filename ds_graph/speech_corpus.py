@@ -119,7 +119,7 @@ class StreamMaker(object):
         if random.rand() < 0.12:
             num_frames = random.randint(50, 250)
             take = _silent_take(num_frames)
-            samples = _noise(random, len(take.samples)) * 10 ** random.uniform(-4.5, -1.2)
+            samples = background(random, len(take.samples)) * 10 ** random.uniform(-4.5, -1.2)
             if random.rand() < 0.3:
                 samples = np.zeros_like(samples)
             return take._replace(samples=_as_int16(samples))
@@ -134,7 +134,7 @@ class StreamMaker(object):
             takes.append(_silent_take(random.randint(3, 40)))
         take = Take(*(np.concatenate([getattr(take, field) for take in takes])
                       for field in Take._fields))
-        return take._replace(samples=_spoiled(random, take.samples))
+        return take._replace(samples=spoil(random, take.samples))
 
     def _text(self, random):
         if random.rand() < 0.25:        # every sound beside every other
@@ -149,7 +149,7 @@ def _silent_take(num_frames):
                 np.full(num_frames, PHONES.index(SILENCE), np.int8))
 
 
-def _spoiled(random, samples):
+def spoil(random, samples):
     """What a room, a microphone, a background and a codec make of clean speech."""
     spoiled = samples.astype(np.float64)
     gap = spoiled == 0.0
@@ -161,7 +161,7 @@ def _spoiled(random, samples):
     spoiled *= level / (np.sqrt(np.mean(spoiled ** 2)) * 3.0 + 1e-9)
     if random.rand() < 0.7:
         noise = (_babble(random, spoiled) if random.rand() < 0.15
-                 else _noise(random, len(spoiled)))
+                 else background(random, len(spoiled)))
         snr = 10 ** (random.uniform(5.0, 45.0) / 20.0)
         spoiled += noise * np.sqrt(np.mean(spoiled ** 2)) / snr
     elif random.rand() < 0.5:
@@ -206,7 +206,7 @@ def _fast_length(num_samples):
     return -(-num_samples // block) * block
 
 
-def _noise(random, num_samples):
+def background(random, num_samples):
     """Background of unit level: coloured noise, steady or swelling, at times with hum."""
     spectrum = np.fft.rfft(random.randn(_fast_length(num_samples)))
     frequency_hz = np.linspace(0.0, SAMPLE_RATE_HZ / 2.0, len(spectrum))
