@@ -9,105 +9,126 @@ from tqdm import tqdm
 from utils.acoustic_graph import load_acoustic_graph
 from utils.animation_files import write_npz, write_rokoko_json
 from utils.audio import open_audio
-from utils.checkpoint import load_model, read_checkpoint_info, resolve_checkpoint
-from utils.constants import NUM_BLENDSHAPES, PROFILE_REFERENCE, SAMPLE_RATE_HZ
+from utils.checkpoint import read_checkpoint_info, resolve_checkpoint
+from utils.constants import PROFILE_REFERENCE, REFERENCE_CHUNK_S, SAMPLE_RATE_HZ
 from utils.curves import write_curves_png
 from utils.errors import UserError
 from utils.files import written_aside
 from utils.live_link_csv import write_live_link_csv
 from utils.preview_video import write_preview
-from utils.published_release import check_files_exist
 from utils.resample import num_frames_of, resample_frames
 from utils.speech_features import SpeechFeatureStream
-from utils.transcript import TranscriptUnavailable, transcribe
+from utils.transcript import TranscriptUnavailable, files_for_transcript, transcribe
+from utils.voca_model import VocaModel
 
-PREDICTION_BLOCK_S = 10.0           # audio held at a time
+BLOCK_S = 10.0                      # audio held at a time
 
 
 class SpeechAnimator:
     """Speech to blendshape weights, with one checkpoint and one acoustic graph loaded once.
 
-    `feed` takes any number of samples; how the audio is cut changes no weight. `channels`
-    names the columns of what comes out, `fps` is their rate.
+        animator.start()
+        for block in blocks:
+            weights = animator.feed(block)      # [n, 52], the frames that became ready
+        weights = animator.finish()             # the rest
+
+    How the audio is cut into blocks changes no weight. `channels` names the 52 columns, `fps`
+    is their rate, `profile` the feature profile that the checkpoint was trained with.
     """
 
-    def __init__(self, checkpoint_path, acoustic_graph_path, force=False, reference_chunk_s=0.5):
+    def __init__(self, checkpoint_path, acoustic_graph_path, force=False,
+                 reference_chunk_s=REFERENCE_CHUNK_S):
         """Load both; UserError for files that are missing, broken or do not go together.
 
         Args:
           checkpoint_path: prefix, folder or .index of a checkpoint.
           acoustic_graph_path: a DeepSpeech 0.5.0 .tflite or .pb.
           force: go on though the checkpoint was trained on another graph's features.
-          reference_chunk_s: chunk length of the `reference` profile; other profiles have none.
+          reference_chunk_s: chunk length of the `reference` profile; the other has none.
         """
-        prefix = resolve_checkpoint(checkpoint_path)
+        prefix, acoustic_graph = _load_both(checkpoint_path, acoustic_graph_path)
         info = read_checkpoint_info(prefix)
-        acoustic_graph = load_acoustic_graph(acoustic_graph_path)
         if not force:
-            _check_acoustic_graph(info, prefix, acoustic_graph, acoustic_graph_path)
+            _check_acoustic_graph(info["acoustic_graph"], prefix, acoustic_graph)
         self.channels = tuple(info["channels"])
         self.fps = info["fps"]
         self.profile = info["feature_profile"]
-        self._model = load_model(prefix)
-        self._features = SpeechFeatureStream(acoustic_graph, self.profile, reference_chunk_s)
+        self._reference_chunk_s = reference_chunk_s
+        self._acoustic_graph = acoustic_graph
+        self._model = VocaModel.from_checkpoint(prefix)
+        self.start()
+
+    def start(self, sample_rate_hz=SAMPLE_RATE_HZ):
+        """Begin a stream; only the `reference` profile takes another rate than 16 kHz."""
+        self._features = SpeechFeatureStream(
+            self._acoustic_graph, self.profile, sample_rate_hz, self._reference_chunk_s)
 
     def feed(self, samples):
         """Weights [n, 52] in [0, 1] of the frames that `samples` completes.
 
         Args:
-          samples: float32 [any], mono, 16 kHz, [-1, 1): the next part of the stream.
+          samples: float32 [any], mono, in [-1, 1): the next part of the stream.
         """
-        return self._predict(self._features.feed(samples))
+        return self._model.predict(self._features.feed(samples))
 
     def finish(self):
         """Weights [n, 52] of the frames still held back; the stream is then at its end."""
-        return self._predict(self._features.finish())
-
-    def reset(self):
-        """Start a new stream."""
-        self._features.reset()
-
-    def _predict(self, windows):
-        if not len(windows):
-            return np.zeros((0, NUM_BLENDSHAPES), np.float32)
-        return self._model.predict(windows)                     # [n, 52]
+        return self._model.predict(self._features.finish())
 
 
-def _check_acoustic_graph(info, prefix, acoustic_graph, acoustic_graph_path):
+def _load_both(checkpoint_path, acoustic_graph_path):
+    """(prefix, AcousticGraph); one UserError for both, so that no one fixes them in turns."""
+    loaded, complaints = [], []
+    for load, path in ((resolve_checkpoint, checkpoint_path),
+                       (load_acoustic_graph, acoustic_graph_path)):
+        try:
+            loaded.append(load(path))
+        except UserError as error:
+            complaints.append(str(error))
+    if complaints:
+        raise UserError("%s. With the files that come with this repository: "
+                        "python run_voca.py --audio_fname AUDIO" % ". Also: ".join(complaints))
+    return loaded
+
+
+def _check_acoustic_graph(trained_with, prefix, acoustic_graph):
     """UserError unless the checkpoint's record names this graph, or has no record."""
-    trained_with = info["acoustic_graph"]
     if trained_with is None or acoustic_graph.sha256 in trained_with["sha256"].values():
         return
     raise UserError(
-        "%s was trained on the features of %s (sha256 %s...), but --ds_fname is %s (sha256 %s...): "
+        "%s was trained on the features of %s (sha256 %s), but --ds_fname is %s (sha256 %s...): "
         "give the graph it was trained with, or --force to run all the same"
-        % (prefix, trained_with["name"], next(iter(trained_with["sha256"].values()))[:12],
-           acoustic_graph_path, acoustic_graph.sha256[:12]))
+        % (prefix, trained_with["name"],
+           ", ".join(digest[:12] + "..." for digest in trained_with["sha256"].values()),
+           acoustic_graph.path, acoustic_graph.sha256[:12]))
 
 
 def animate_audio(animator, audio, show_progress=False):
     """The weights of a whole file, its loudness beside them, and its length.
 
     Args:
-      animator: a SpeechAnimator; it is reset first.
+      animator: a SpeechAnimator; a stream is started on it.
       audio: what open_audio gave.
       show_progress: a progress bar on stderr, in seconds of audio.
     Returns:
       weights [frames, 52] at animator.fps, frames = ceil(duration_s * fps);
       loudness [frames], the RMS of each frame's samples; duration_s.
     """
-    animator.reset()
-    weights, loudness, num_samples = [], _LoudnessMeter(animator.fps), 0
-    resampler = "resampy" if animator.profile == PROFILE_REFERENCE else "ffmpeg"
+    # The published features resample in their own way: they take the sound as it is.
+    as_it_is = animator.profile == PROFILE_REFERENCE
+    rate_hz = audio.sample_rate_hz if as_it_is else SAMPLE_RATE_HZ
+    resampler = "none" if as_it_is else "ffmpeg"
+    animator.start(rate_hz)
+    weights, loudness, num_samples = [], _LoudnessMeter(rate_hz, animator.fps), 0
     with tqdm(total=audio.duration_s and round(audio.duration_s, 1), unit="s", desc="speech",
               disable=not show_progress or None, leave=False) as progress:
-        for samples in audio.blocks(PREDICTION_BLOCK_S, resampler=resampler):
+        for samples in audio.blocks(BLOCK_S, resampler=resampler):
             weights.append(animator.feed(samples))
             loudness.feed(samples)
             num_samples += len(samples)
-            progress.update(len(samples) / float(SAMPLE_RATE_HZ))
+            progress.update(round(len(samples) / float(rate_hz), 1))
         weights.append(animator.finish())
-    duration_s = num_samples / float(SAMPLE_RATE_HZ)
+    duration_s = num_samples / float(rate_hz)
     num_frames = num_frames_of(duration_s, animator.fps)
     weights = np.concatenate(weights)                           # [frames, 52]
     if not len(weights):
@@ -121,8 +142,8 @@ def animate_audio(animator, audio, show_progress=False):
 class _LoudnessMeter:
     """RMS of the samples of each animation frame, fed in blocks."""
 
-    def __init__(self, fps):
-        self._frame_samples = SAMPLE_RATE_HZ / float(fps)
+    def __init__(self, sample_rate_hz, fps):
+        self._frame_samples = sample_rate_hz / float(fps)
         self._power_sum = np.zeros(0)
         self._num_samples = 0
 
@@ -141,7 +162,8 @@ class _LoudnessMeter:
 
 
 def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None, fps=30,
-                 preview=True, transcript=False, force=False, reference_chunk_s=0.5):
+                 preview=True, transcript=False, force=False,
+                 reference_chunk_s=REFERENCE_CHUNK_S):
     """Animate one audio file and write its files.
 
     Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>.
@@ -150,7 +172,6 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
     Raises:
       UserError: for any input that cannot be used; what was written before stays whole.
     """
-    check_files_exist(checkpoint_path, acoustic_graph_path)
     audio = open_audio(audio_path)
     if out_path is None:
         name = os.path.splitext(os.path.basename(audio_path))[0]
@@ -177,7 +198,7 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         write("preview.mp4", write_preview, weights, names, fps, audio_path)
     if transcript:
         try:
-            words = transcribe(acoustic_graph_path, audio)
+            words = transcribe(*files_for_transcript(acoustic_graph_path), audio=audio.blocks())
         except TranscriptUnavailable as unavailable:
             print("no transcript: %s" % unavailable, file=sys.stderr)
         else:
