@@ -306,9 +306,10 @@ def _load_pb(path):
 def _read_graph_def(path):
     graph_def = tf.GraphDef()
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)      # all an older protobuf gives
             graph_def.ParseFromString(stream.read())
-    except DecodeError:
+    except (DecodeError, RuntimeWarning):
         raise _not_ours(path, "it holds no TensorFlow graph, or is cut off")
     if not graph_def.node:
         raise _not_ours(path, "it holds no frozen graph (a SavedModel?)")
