@@ -211,7 +211,7 @@ class Face(object):
             edge = shifted(upper, -thick)
             wing = upper[-1] + (side * 3.6, -2.4 + 2.8 * blink)
             brush.fill(np.concatenate([shifted(upper, 0.7), [wing], edge[::-1]]), LASH)
-            for i, length in ((22, 2.6), (26, 3.2), (29, 3.4)):
+            for i, length in ((23, 2.0), (26, 2.5), (29, 2.8)):
                 tip = edge[i] + (side * (1.4 + 0.14 * (i - 15)), -length * (1 - 1.5 * blink))
                 brush.fill([edge[i - 1], edge[i + 1], tip], LASH)
 
@@ -260,11 +260,11 @@ class Face(object):
         inside.image[:] = MOUTH_DEEP
         jaw_x, jaw_y = jaw
         inside.sprite(self.tongue, (0.8 * jaw_x, MOUTH_Y + 17 + 0.50 * jaw_y))
-        inside.sprite(self.lower_teeth, (jaw_x, MOUTH_Y + 9.5 + 0.95 * jaw_y))
-        inside.sprite(self.upper_teeth, (0, MOUTH_Y - 7.5))
+        inside.sprite(self.lower_teeth, (jaw_x, MOUTH_Y + 9.5 + 0.95 * jaw_y + 4 * forward))
+        inside.sprite(self.upper_teeth, (0, MOUTH_Y - 7.5 - 4 * forward))
         inside.soft_line(shifted(upper_inner, -0.5), (26, 16, 46), 4.5, 0.50, 1.4)
         inside.soft_line(shifted(lower_inner, 0.3), (26, 16, 46), 2.0, 0.35, 0.9)
-        inside.soft(opening, (30, 18, 52), 0.62 * forward, 1.0)
+        inside.soft(opening, (30, 18, 52), 0.5 * forward, 1.0)
         brush.paste(inside, opening)
 
     def draw_tongue_out(self, brush, upper_inner, lower_inner, jaw_x, amount):
@@ -489,20 +489,20 @@ def iris_sprite(pixels_per_unit):
 
 def teeth_sprite(pixels_per_unit, upper):
     """A row of teeth seen from the front, premultiplied BGRA uint8."""
-    x, y = sprite_sheet(38, 14, pixels_per_unit)
-    half_width, bend = (34.0, 0.0065) if upper else (28.0, 0.0075)
+    x, y = sprite_sheet(42, 14, pixels_per_unit)
+    half_width, bend = (39.0, 0.0050) if upper else (33.0, 0.0060)
     # Teeth narrow to the sides, where the row turns away.
     turn = np.arcsin(np.clip(x / half_width, -1, 1)) / (np.pi / 2)      # -1 .. 1
-    tooth = turn * (4.6 if upper else 5.4)
+    tooth = turn * (5.2 if upper else 6.2)
     place = np.abs(tooth - np.floor(tooth) - 0.5)           # 0 in a tooth's middle, 0.5 at its side
     gap = np.clip((place - 0.42) / 0.08, 0, 1)              # 1 between two teeth
-    rounding = 1.3 * np.clip((place - 0.28) / 0.22, 0, 1) ** 2
+    rounding = 0.9 * np.clip((place - 0.28) / 0.22, 0, 1) ** 2
     direction = 1 if upper else -1
     end = 11.0 - bend * x ** 2 - rounding                   # the biting edge, from the middle
     inside = end - direction * y
     colour = np.zeros(x.shape + (3,)) + (UPPER_TEETH if upper else LOWER_TEETH)
     colour = mix(colour, TOOTH_GAP, 0.85 * gap)
-    colour = mix(colour, (60, 44, 84), np.clip(np.abs(turn) ** 2.2 * 0.85, 0, 1))
+    colour = mix(colour, (60, 44, 84), np.abs(turn) ** 2.6 * 0.7)
     colour = mix(colour, (170, 176, 226), 0.5 * np.clip((inside - 13) / 8.0, 0, 1))     # gum side
     alpha = np.clip(inside * pixels_per_unit * 0.7 + 0.5, 0, 1) * (np.abs(x) < half_width)
     return premultiplied(colour, alpha)

@@ -182,7 +182,7 @@ def smooth_step(value, low, high):
 
 def paint_skin(painter):
     """The lit face with nostrils and blush: float32 [h, w, 3], coverage [h, w]."""
-    outline = mirrored(spline(HEAD_OUTLINE))
+    outline = spline(mirrored(HEAD_OUTLINE), closed=True)
     height = painter.soft(head_height(painter, outline), 1.2)
     slope_y, slope_x = np.gradient(height, 1 / painter.scale)
     normal = np.stack([-slope_x, -slope_y, np.ones_like(height)])           # [3, h, w]

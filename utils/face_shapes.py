@@ -86,6 +86,8 @@ def lip_moves():
     add("jawForward", BELL, dy=(0, 1, -1.5, 3))
     add("mouthFunnel", ROUND, dy=(-7.5, -6.5, 8.5, 11))
     add("mouthPucker", ROUND, dy=(-2.5, 0, 0, 2.5))
+    for shape in ("mouthFunnel", "mouthPucker"):        # rounding smooths the upper lip's bow
+        add(shape, np.exp(-(U / 0.14) ** 2), dy=(-1.6, -1.5, -1.0, 0))
     add("mouthRollLower", BELL, dy=(0, 0.5, -1, -9.5))
     add("mouthRollUpper", BELL, dy=(8, 1, -0.5, 0))
     add("mouthShrugLower", BELL, dy=(-4, -4.5, -7, -7))
@@ -127,8 +129,8 @@ def lip_curves(weights):
     funnel, pucker = value("mouthFunnel"), value("mouthPucker")
     # Rounding multiplies: a funnel on a pucker narrows what the pucker left.
     curves[:, 1] -= 0.45 * funnel * pucker * LIP_MOVES[INDEX["mouthFunnel"], :, 1]
-    outer = (1 - 0.30 * funnel) * (1 - 0.46 * pucker) * (1 - 0.10 * jaw_open)
-    inner = (1 - 0.50 * funnel) * (1 - 0.60 * pucker) * (1 - 0.10 * jaw_open)
+    outer = (1 - 0.36 * funnel) * (1 - 0.46 * pucker) * (1 - 0.10 * jaw_open)
+    inner = (1 - 0.58 * funnel) * (1 - 0.62 * pucker) * (1 - 0.10 * jaw_open)
     curves[:, 0] -= np.outer([1 - outer, 1 - inner, 1 - inner, 1 - outer], NEUTRAL_LIPS[0, 0])
     # mouthClose undoes the jaw's part of the gap; what goes beyond presses the lips.
     corrective, beyond = min(close, jaw_open), max(close - jaw_open, 0.0)
@@ -195,7 +197,7 @@ def eye_curves(weights, suffix, side):
 
 BROW_X = np.array([20.0, 34.0, 50.0, 67.0, 83.0])
 BROW_Y = np.array([206.0, 201.5, 197.5, 198.5, 207.0])
-BROW_HALF = np.array([3.0, 4.2, 3.9, 3.0, 0.8])
+BROW_HALF = np.array([2.0, 4.1, 3.9, 3.0, 0.8])
 BROW_MOVES = {                      # (dx, dy) of each of the five points
     "browDown": ((-4, -4, -2, -1, 0), (11, 9.5, 7, 4.5, 2)),
     "browInnerUp": ((0, 0, 0, 0, 0), (-14, -9, -3, 0, 0)),

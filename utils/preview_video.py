@@ -14,7 +14,8 @@ from utils.face_head import DESIGN_SIZE
 from utils.files import written_aside
 
 CONSTANT_QUALITY = 18               # x264's scale: 18 is taken for visually lossless
-AUDIO_BITRATE = "160k"
+# What every player takes; browsers balk at some lower rates.
+AUDIO_RATE_HZ, AUDIO_BITRATE = 48000, "160k"
 
 
 def write_preview(path, weights, names, fps, audio_path=None, size=DESIGN_SIZE):
@@ -67,7 +68,8 @@ def ffmpeg_command(path, fps, size, audio_path):
     if audio_path is not None:
         # The features count samples from the stream's first one; so does the preview.
         command += ["-i", os.path.abspath(audio_path), "-map", "0:v:0", "-map", "1:a:0",
-                    "-af", "asetpts=PTS-STARTPTS", "-c:a", "aac", "-b:a", AUDIO_BITRATE]
+                    "-af", "asetpts=PTS-STARTPTS", "-c:a", "aac", "-b:a", AUDIO_BITRATE,
+                    "-ar", str(AUDIO_RATE_HZ), "-ac", "2"]
     return command + ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(CONSTANT_QUALITY),
                       "-vf", "scale=out_color_matrix=bt709:out_range=tv", "-pix_fmt", "yuv420p",
                       "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
