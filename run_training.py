@@ -1,0 +1,75 @@
+"""Train the network on the subjects that training_config.cfg names.
+
+    python config_parser.py                 writes training_config.cfg, once
+    python run_training.py                  trains a new run
+    python run_training.py --resume         goes on where a run stopped or was killed
+    python run_training.py --overwrite      removes the run that is there and starts again
+    tensorboard --logdir='./training/summaries/' --port 6006
+
+Writes into the config's checkpoint_dir (./training):
+    checkpoints/gstep_<step>.model.*        the last 10, each with its JSON record
+    checkpoints/best/gstep_<step>.model.*   the one with the lowest validation loss
+    summaries/train, summaries/validation   for TensorBoard
+    features/                               cached speech features
+Ctrl-C saves a checkpoint and stops. It ends with a table of the validation subjects and the
+command that runs the best checkpoint.
+"""
+import argparse
+import os
+import sys
+
+from utils.config import DEFAULT_CONFIG_PATH, read_config
+from utils.errors import run_script
+
+
+def get_parser():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default=DEFAULT_CONFIG_PATH, metavar="FILE",
+                        help="written by config_parser.py (%(default)s)")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true",
+                          help="go on from the run's last checkpoint")
+    existing.add_argument("--overwrite", action="store_true",
+                          help="remove the run that is there and start again")
+    return parser
+
+
+def main():
+    args = get_parser().parse_args()
+    config = read_config(args.config)
+    # TensorFlow takes seconds to import: after the config is known to be right.
+    from utils import trainer
+    from utils.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
+    from utils.training_data import data_fingerprint, load_subjects
+    from utils.validation import score_table
+
+    trainer.existing_run(config, args.resume, args.overwrite)   # before any long work
+    acoustic_graph = load_acoustic_graph(config.deepspeech_graph_fname)
+    training = load_subjects(config, config.subject_for_training, acoustic_graph)
+    validation = load_subjects(config, config.subject_for_validation, acoustic_graph)
+    graph_path = os.path.abspath(config.deepspeech_graph_fname)
+    graph_record = {"name": "/".join(graph_path.split(os.sep)[-2:]),    # no folders of this machine
+                    "sha256": acoustic_release_sha256(config.deepspeech_graph_fname)}
+    run = trainer.start(config, training, validation, graph_record,
+                        data_fingerprint(training + validation), args.resume, args.overwrite)
+    print("training on %d subjects, %d frames; validation on %d, %d frames; steps %d to %d" % (
+        len(training), sum(len(subject.targets) for subject in training), len(validation),
+        sum(len(subject.targets) for subject in validation), run.step, run.total_steps))
+    result = run.run()
+    if result.interrupted:
+        sys.exit(130)
+    print("\nvalidation of %s:" % result.checkpoint)
+    print(score_table(result.scores))
+    print("\nrun it with:\npython run_voca.py --tf_model_fname %s --ds_fname %s" % (
+        quoted(result.checkpoint), quoted(config.deepspeech_graph_fname)))
+
+
+def quoted(path):
+    """`path` as it can be pasted into a command line."""
+    path = os.path.normpath(path)
+    return '"%s"' % path if " " in path else path
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,345 @@
+"""Training: exact resuming, any death survived, NaN stopped, batches and tables by hand."""
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import training_runs
+from training_runs import small_config, small_subject, small_subjects, start
+from utils import checkpoint, trainer, validation
+from utils.batches import Batches
+from utils.channels import MODEL_CHANNELS
+from utils.config import read_config
+from utils.constants import NUM_BLENDSHAPES
+from utils.errors import UserError
+from utils.progress_line import ProgressLine, duration_text
+from utils.voca_model import VocaModel
+
+
+def folder_of(config):
+    return trainer.checkpoints_folder(config)
+
+
+# ---- batches
+
+def numbered_subject(name, first, num_frames, mask=None):
+    """Frame f's windows and targets are all first + f."""
+    subject = small_subject(name, num_frames, 0, mask)
+    numbers = first + np.arange(num_frames, dtype=np.float32)
+    subject.windows[:] = numbers[:, None, None]
+    subject.targets[:] = numbers[:, None]
+    return subject
+
+
+def test_batches_hold_consecutive_frames_of_one_subject():
+    subjects = [numbered_subject("a", 0, 5), numbered_subject("b", 100, 2),
+                numbered_subject("c", 200, 7)]
+    batches = Batches(subjects, 3, 3, seed=1)
+    assert batches.num_indices == 3 + 0 + 5 and batches.steps_per_epoch == 2
+    first_frames = []
+    for step in range(batches.steps_per_epoch):
+        windows, targets, mask = batches.of_step(step)
+        assert windows.shape == (9, 16, 29) and targets.shape == (9, 52) and mask is None
+        frames = targets[:, 0].reshape(3, 3)
+        np.testing.assert_array_equal(np.diff(frames), 1.0)
+        np.testing.assert_array_equal(windows[:, 7, 3], targets[:, 40])
+        first_frames += list(frames[:, 0])
+    assert len(set(first_frames)) == 6
+    assert set(first_frames) <= {0, 1, 2, 200, 201, 202, 203, 204}
+
+
+def test_batches_carry_each_subjects_mask():
+    half = np.arange(NUM_BLENDSHAPES) < 26
+    batches = Batches([numbered_subject("a", 0, 4), numbered_subject("b", 100, 4, half)], 6, 2)
+    _, targets, mask = batches.of_step(0)
+    assert batches.any_masked and len(targets) == 12
+    np.testing.assert_array_equal(mask[targets[:, 0] < 100], 1.0)
+    np.testing.assert_array_equal(mask[targets[:, 0] >= 100], np.tile(half, [6, 1]))
+
+
+def test_shuffling_follows_from_seed_and_step():
+    subjects = [numbered_subject("a", 0, 41)]
+    first = Batches(subjects, 10, 2, seed=5)
+    straight = [first.of_step(step)[1] for step in range(8)]
+    second = Batches(subjects, 10, 2, seed=5)           # begins in the middle of an epoch
+    np.testing.assert_array_equal(second.of_step(6)[1], straight[6])
+    assert not np.array_equal(straight[0], straight[4])         # another order each epoch
+    assert not np.array_equal(Batches(subjects, 10, 2, seed=6).of_step(0)[1], straight[0])
+    of_epoch = np.concatenate([targets[::2, 0] for targets in straight[:4]])
+    assert sorted(of_epoch) == list(range(40))
+
+
+def test_few_frames_make_one_small_batch_and_too_few_an_error():
+    assert Batches([numbered_subject("a", 0, 4)], 64, 2).of_step(3)[0].shape[0] == 6
+    with pytest.raises(UserError, match="subjects a have no 3 consecutive frames"):
+        Batches([numbered_subject("a", 0, 2)], 64, 3)
+
+
+# ---- runs
+
+def test_a_run_learns_and_leaves_what_it_should(tmp_path):
+    config = small_config(tmp_path, epoch_num=12, learning_rate=5e-3)
+    stream = io.StringIO()
+    result = start(config, stream=stream).run()
+    assert not result.interrupted and result.step == 12 * 15
+    steps = [step for step, _ in checkpoint.list_checkpoints(folder_of(config))]
+    assert steps == list(range(90, 181, 10))                    # the last ten
+    assert read_config(os.path.join(folder_of(config), "training_config.cfg")).to_dict() \
+        == config.to_dict()
+    assert "step 180/180" in stream.getvalue() and "0:00 left" in stream.getvalue()
+    # the best is apart, alone, with its loss, and is what the result names
+    (best_step, best), = checkpoint.list_checkpoints(trainer.best_folder(config))
+    info = checkpoint.read_checkpoint_info(best)
+    assert result.checkpoint == best and info["step"] == best_step
+    assert info["config"] == config.to_dict() and info["channels"] == list(MODEL_CHANNELS)
+    assert info["data_fingerprint"] == "data 1" and info["acoustic_graph"] == training_runs.GRAPH
+    assert not [name for name in os.listdir(folder_of(config)) if name.startswith(".part")]
+    # it learnt: better than the training mean, and the scores are those of the best checkpoint
+    mean_of = {field: np.mean([getattr(score, field) for score in result.scores])
+               for field in ("mae", "mean_mae")}
+    assert len(result.scores) == 52 and mean_of["mae"] < 0.8 * mean_of["mean_mae"]
+    subject = small_subjects()[1][0]
+    predicted = VocaModel.from_checkpoint(best).predict(subject.windows)
+    errors = np.abs(predicted - subject.targets).mean(axis=0)
+    np.testing.assert_allclose([score.mae for score in result.scores], errors, rtol=1e-5)
+
+
+def weights_of(prefix):
+    return checkpoint.load_variables(prefix, checkpoint.variable_shapes(prefix))
+
+
+def test_resuming_is_exact(tmp_path):
+    """60 steps at once, or 20 and after a restart 40 more: the same weights and Adam slots."""
+    straight, halves = small_config(tmp_path / "a"), small_config(tmp_path / "b")
+    start(straight).run()
+    first = start(halves)
+    for _ in range(20):                         # killed in the second epoch: nothing is closed
+        first._train_step(NoSummaries(), ProgressLine(io.StringIO(), 0, 60, 4))
+    assert checkpoint.list_checkpoints(folder_of(halves))[-1][0] == 20
+    resumed = start(halves, resume=True)
+    assert resumed.step == 20
+    resumed.run()
+    ours, theirs = [weights_of(os.path.join(folder_of(config), "gstep_60.model"))
+                    for config in (straight, halves)]
+    assert len(ours) == 53
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+class NoSummaries(object):
+    def add_losses(self, *_):
+        pass
+
+    add_region_errors = add_picture = add_losses
+
+    def flush(self):
+        pass
+
+
+def test_an_existing_run_wants_a_word(tmp_path):
+    config = small_config(tmp_path, epoch_num=1)
+    with pytest.raises(UserError, match="no run to resume"):
+        start(config, resume=True)
+    start(config).run()
+    before = sorted(os.listdir(folder_of(config)))
+    with pytest.raises(UserError, match="--resume.*--overwrite"):
+        start(config)
+    assert sorted(os.listdir(folder_of(config))) == before
+    # a finished run goes on when there are more epochs
+    stream = io.StringIO()
+    assert start(config, resume=True, stream=stream).run().scores is not None
+    assert "raise epoch_num" in stream.getvalue()
+    longer = small_config(tmp_path, epoch_num=2)
+    assert start(longer, resume=True).run().step == 30
+
+
+def test_overwrite_removes_the_run_and_nothing_else(tmp_path):
+    config = small_config(tmp_path, epoch_num=1)
+    start(config).run()
+    for place in (tmp_path, tmp_path / "checkpoints", tmp_path / "summaries" / "train"):
+        (place / "mine.txt").write_text("keep")
+    start(config, overwrite=True)
+    assert checkpoint.list_checkpoints(folder_of(config)) == []
+    assert checkpoint.list_checkpoints(trainer.best_folder(config)) == []
+    assert os.listdir(str(tmp_path / "summaries" / "train")) == ["mine.txt"]
+    assert (tmp_path / "mine.txt").exists() and (tmp_path / "checkpoints" / "mine.txt").exists()
+
+
+def test_resuming_something_else_is_refused(tmp_path):
+    config = small_config(tmp_path, epoch_num=1)
+    start(config).run()
+    with pytest.raises(UserError, match="trained with batch_size = 4, the config has 8"):
+        start(small_config(tmp_path, batch_size=8), resume=True)
+    training, validation_subjects = small_subjects()
+    with pytest.raises(UserError, match="training data is not what it was"):
+        trainer.start(config, training, validation_subjects, training_runs.GRAPH, "data 2", True)
+    other = {"name": "other", "sha256": {"output_graph.pb": "cd"}}
+    with pytest.raises(UserError, match="features of none, but deepspeech_graph_fname is other"):
+        trainer.start(config, training, validation_subjects, other, "data 1", True)
+
+
+def test_nan_stops_with_step_and_last_good_checkpoint(tmp_path):
+    config = small_config(tmp_path)
+    training, validation_subjects = small_subjects()
+    run = start(config, subjects=(training, validation_subjects))
+    summaries, line = NoSummaries(), ProgressLine(io.StringIO(), 0, 60, 4)
+    for _ in range(12):
+        run._train_step(summaries, line)
+    for subject in training:
+        subject.targets[:] = np.nan
+    with pytest.raises(UserError, match=r"loss is nan at step 12 of 60.*gstep_10\.model"):
+        run.run()
+    assert checkpoint.list_checkpoints(folder_of(config))[-1][0] == 10
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path):
+    run = start(small_config(tmp_path))
+    bias = [variable for variable in run.model.variables if variable.op.name.endswith("fc1/biases")]
+    run.model.session.run(bias[0].initializer, {
+        bias[0].initializer.inputs[1]: np.full([128], np.inf, np.float32)})
+    with pytest.raises(UserError, match="weight is no longer a finite number.*no checkpoint yet"):
+        run._save()
+    assert checkpoint.list_checkpoints(folder_of(run.config)) == []
+
+
+def test_masked_training_leaves_a_channel_at_rest(tmp_path):
+    """A channel that no subject has keeps its first bias; the table leaves it out."""
+    mask = np.ones(NUM_BLENDSHAPES)
+    mask[5] = 0.0
+    subjects = ([small_subject("1.mp4", 40, 1, mask)], [small_subject("11.mp4", 30, 3, mask)])
+    config = small_config(tmp_path, epoch_num=1)
+    result = start(config, subjects=subjects).run()
+    biases = weights_of(result.checkpoint)["VOCA/ExpressionLayer/expression_offset/biases"]
+    assert biases[5] == 0.0 and (np.delete(biases, 5) != 0.0).all()
+    assert MODEL_CHANNELS[5] not in [score.name for score in result.scores]
+    assert len(result.scores) == 51
+
+
+def test_learning_rate_is_a_staircase():
+    config = small_config("x", learning_rate=1e-3, decay_rate=0.5)
+    assert [trainer.learning_rate_of_epoch(config, epoch) for epoch in range(3)] \
+        == [1e-3, 5e-4, 2.5e-4]
+
+
+# ---- death
+
+def spawn(folder, how):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "training_runs.py")
+    return subprocess.Popen([sys.executable, path, str(folder), "100000", how],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, universal_newlines=True)
+
+
+def wait_for_step(process, config, step):
+    deadline = time.time() + 90
+    while time.time() < deadline:
+        found = checkpoint.list_checkpoints(folder_of(config))
+        if found and found[-1][0] >= step:
+            return
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.005)
+    process.kill()
+    pytest.fail("no checkpoint of step %d came: %s" % (step, process.communicate()[0]))
+
+
+def test_kill_9_then_resume_then_ctrl_c(tmp_path):
+    config = small_config(tmp_path)
+    process = spawn(tmp_path, "new")
+    wait_for_step(process, config, 30)
+    process.kill()                                              # SIGKILL
+    process.communicate()
+    steps = [step for step, _ in checkpoint.list_checkpoints(folder_of(config))]
+    for folder in (folder_of(config), trainer.best_folder(config)):
+        for _, prefix in checkpoint.list_checkpoints(folder):   # each is whole, with its record
+            assert all(np.isfinite(value).all() for value in weights_of(prefix).values())
+            assert checkpoint.read_checkpoint_info(prefix)["data_fingerprint"] == "data 1"
+
+    process = spawn(tmp_path, "resume")
+    wait_for_step(process, config, steps[-1] + 20)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and "Traceback" not in output
+    stopped = re.search(r"stopped by Ctrl-C at step (\d+) of \d+; saved (\S+); go on", output)
+    assert int(stopped.group(1)) == checkpoint.list_checkpoints(folder_of(config))[-1][0]
+    assert os.path.isfile(stopped.group(2) + ".index")
+
+
+# ---- tables and lines
+
+def test_scores_by_hand():
+    mask = np.zeros(NUM_BLENDSHAPES)
+    mask[:2] = 1.0
+    subject = small_subject("v", 4, 0, mask)
+    subject.targets[:] = 0.0
+    subject.targets[:, 0] = [0.0, 1.0, 0.0, 1.0]
+    predicted = np.zeros([4, NUM_BLENDSHAPES], np.float32)
+    predicted[:, 0] = [0.1, 0.9, 0.1, 0.9]                      # right, but 0.1 short
+    predicted[:, 1] = 0.25                                      # still
+    mean_weights = np.zeros(NUM_BLENDSHAPES)
+    mean_weights[0] = 0.5
+    moving, still = validation.channel_scores([predicted], [subject], mean_weights)
+    assert moving.name == MODEL_CHANNELS[0]
+    assert moving.mae == pytest.approx(0.1, rel=1e-5) and moving.r == pytest.approx(1.0)
+    assert moving.mean_mae == pytest.approx(0.5)
+    assert still.mae == pytest.approx(0.25) and still.r is None and still.mean_mae == 0.0
+    # browInnerUp is a brow, browDownLeft too
+    assert validation.region_errors([moving, still]) == {"brows": pytest.approx(0.175)}
+    lines = validation.score_table([moving, still]).split("\n")
+    assert lines[1].split() == ["browInnerUp", "brows", "0.1000", "1.00", "0.5000"]
+    assert lines[2].split() == ["browDownLeft", "brows", "0.2500", "still", "0.0000"]
+    assert lines[3].split() == ["mean", "0.1750", "1.00", "0.2500"]
+
+
+def test_correlation_has_a_sign_and_can_be_low():
+    assert validation.correlation([0, 1, 0, 1], [1, 0, 1, 0]) == pytest.approx(-1.0)
+    assert validation.correlation([0, 1, 0, 1], [0, 0, 1, 1]) == pytest.approx(0.0)
+
+
+def test_training_mean_leaves_out_who_lacks_the_channel():
+    first, second = small_subject("a", 2, 0), small_subject("b", 6, 0)
+    first.targets[:], second.targets[:] = 0.2, 0.6
+    second.mask[3] = 0.0
+    mean = validation.training_mean([first, second])
+    assert mean[3] == pytest.approx(0.2) and mean[4] == pytest.approx(0.5)
+
+
+def test_validation_losses_are_those_of_one_big_batch(tmp_path, monkeypatch):
+    run = start(small_config(tmp_path))
+    subject = run.validation_subjects[0]
+    whole = validation.validation_losses(run.model, [subject], 2)
+    monkeypatch.setattr(validation, "BATCH_INDICES", 7)
+    parts = validation.validation_losses(run.model, [subject], 2)
+    windows, targets, _ = Batches([subject], 10 ** 6, 2).gather(np.arange(29))
+    for name, value in run.model.evaluate(windows, targets).items():
+        assert whole[name] == pytest.approx(value, rel=1e-5)
+        assert parts[name] == pytest.approx(value, rel=1e-5)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("stream, num_lines", [(Terminal(), 1), (io.StringIO(), 3)])
+def test_progress_line(stream, num_lines):
+    """100 steps, one second each, from step 50 of 150."""
+    now = [0.0]
+    line = ProgressLine(stream, 50, 80, 3, clock=lambda: now[0])
+    for step in range(51, 81):
+        now[0] += 1.0
+        line.update(step, 2, 0.5)
+    line.close()
+    text = stream.getvalue()
+    assert text.count("\n") == num_lines
+    assert "epoch 2/3  step 60/80  loss 0.50000  1 steps/s  0:20 left" in text
+    assert text.rstrip().endswith("step 80/80  loss 0.50000  1 steps/s  0:00 left")
+
+
+def test_durations():
+    assert [duration_text(seconds) for seconds in (5, 75, 3700)] == ["0:05", "1:15", "1:01:40"]

@@ -1,0 +1,335 @@
+"""Training: steps, checkpoints that outlive any death, summaries, and the best on validation.
+
+A run lives in config.checkpoint_dir:
+    checkpoints/gstep_<step>.model.*        the last MAX_KEPT, each with its JSON record
+    checkpoints/best/gstep_<step>.model.*   the one with the lowest validation loss
+    checkpoints/training_config.cfg         the config it was trained with
+    summaries/train, summaries/validation   TensorBoard
+"""
+import collections
+import contextlib
+import glob
+import os
+import platform
+import signal
+import sys
+import threading
+
+import numpy as np
+
+from utils import checkpoint, validation
+from utils.batches import Batches
+from utils.channels import MODEL_CHANNELS
+from utils.config import write_config
+from utils.constants import ANIMATION_FPS, WINDOW_FRAMES
+from utils.errors import UserError
+from utils.files import make_folder
+from utils.progress_line import ProgressLine
+from utils.quiet_tensorflow import tf
+from utils.summaries import COLLECTIONS, Summaries
+from utils.voca_model import TrainingOptions, VocaModel, filters_of_size_factor
+
+MAX_KEPT = 10                       # checkpoints, besides the best
+SUMMARY_INTERVAL_STEPS = 20
+VALIDATION_INTERVAL_STEPS = 250     # at least this many between two validations
+PICTURE_S = 5.0                     # of one picture of curves
+CONFIG_NAME = "training_config.cfg"
+
+# What a resumed run must share with its beginning: sizes of the network, and the shuffling.
+FIXED_KEYS = ("feature_profile", "speech_encoder_size_factor", "expression_dim",
+              "num_consecutive_frames", "batch_size", "random_seed")
+
+# checkpoint: prefix of the best, or of the last where there was no validation yet.
+# scores: validation.ChannelScore list of it, or None for an interrupted run.
+Result = collections.namedtuple("Result", "checkpoint scores step interrupted")
+
+
+def checkpoints_folder(config):
+    return os.path.join(config.checkpoint_dir, "checkpoints")
+
+
+def best_folder(config):
+    return os.path.join(checkpoints_folder(config), "best")
+
+
+def summaries_folder(config):
+    return os.path.join(config.checkpoint_dir, "summaries")
+
+
+def existing_run(config, resume=False, overwrite=False):
+    """The prefix of the run's last checkpoint, or None where there is no run yet.
+
+    Raises UserError if there is one and neither `resume` nor `overwrite` says what to do with
+    it, or if there is none to resume.
+    """
+    folder = checkpoints_folder(config)
+    found = checkpoint.list_checkpoints(folder)
+    if found and not (resume or overwrite):
+        raise UserError(
+            "%s holds a training run already (last checkpoint %s): go on with it by --resume, or "
+            "remove its checkpoints and summaries and start again by --overwrite, or set another "
+            "checkpoint_dir" % (folder, os.path.basename(found[-1][1])))
+    if resume and not found:
+        raise UserError("there is no run to resume: %s holds no checkpoint gstep_<step>.model; "
+                        "start one without --resume" % folder)
+    return found[-1][1] if found else None
+
+
+def remove_run(config):
+    """Remove the run's checkpoints and summaries, and nothing else that lies beside them."""
+    for folder in (checkpoints_folder(config), best_folder(config)):
+        checkpoint.remove_torn_checkpoints(folder)
+        for _, prefix in checkpoint.list_checkpoints(folder):
+            checkpoint.delete_checkpoint(prefix)
+    for collection in COLLECTIONS:
+        for path in glob.glob(os.path.join(glob.escape(summaries_folder(config)), collection,
+                                           "events.out.tfevents.*")):
+            os.remove(path)
+
+
+def learning_rate_of_epoch(config, epoch):
+    """Exponential decay, once per epoch (counted from 0)."""
+    return config.learning_rate * config.decay_rate ** epoch
+
+
+def training_model(config):
+    """The network of `config`, with losses and optimiser, not initialised."""
+    options = TrainingOptions(**{name: getattr(config, name) for name in TrainingOptions._fields})
+    return VocaModel(filters_of_size_factor(config.speech_encoder_size_factor),
+                     config.expression_dim, options, seed=config.random_seed)
+
+
+def package_versions():
+    return {"python": platform.python_version(), "tensorflow": tf.__version__,
+            "numpy": np.__version__}
+
+
+@contextlib.contextmanager
+def stop_signals():
+    """Yield a list that gets the name of SIGINT or SIGTERM when it comes.
+
+    A second Ctrl-C interrupts as usual. Outside the main thread signals are left alone.
+    """
+    came = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    def note(number, _):
+        if came:
+            raise KeyboardInterrupt()
+        came.append("Ctrl-C" if number == signal.SIGINT else "SIGTERM")
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Trainer(object):
+    """One session of a run: made new, or from the run's last checkpoint.
+
+    Args:
+      config: utils.config.Config.
+      training, validation_subjects: lists of training_data.Subject.
+      acoustic_graph: {"name": ..., "sha256": {file name: hex}} of the features, for the record.
+      data_fingerprint: of all subjects, for the record.
+      resume_from: prefix of the checkpoint to go on from, or None for a new run.
+      stream: where the progress goes.
+    """
+
+    def __init__(self, config, training, validation_subjects, acoustic_graph, data_fingerprint,
+                 resume_from=None, stream=sys.stdout):
+        self.config = config
+        self.training = training
+        self.validation_subjects = validation_subjects
+        self.stream = stream
+        self.record = {
+            "feature_profile": config.feature_profile, "acoustic_graph": acoustic_graph,
+            "channels": list(MODEL_CHANNELS), "fps": ANIMATION_FPS,
+            "window_frames": WINDOW_FRAMES, "config": config.to_dict(),
+            "data_fingerprint": data_fingerprint, "package_versions": package_versions()}
+        self.batches = Batches(training, config.batch_size, config.num_consecutive_frames,
+                               config.random_seed)
+        self.total_steps = config.epoch_num * self.batches.steps_per_epoch
+        if resume_from is not None:
+            self._check_resumable(resume_from)
+        self.model = training_model(config)
+        self.best_loss, self.best_prefix = None, None
+        if resume_from is None:
+            self.model.initialize()
+        else:
+            self.model.restore(resume_from)
+            self._find_best()
+        self.step = self.model.step
+        self.last_good = resume_from            # prefix of the last checkpoint saved
+        self._pictured_epoch = self.step // self.batches.steps_per_epoch
+
+    def _check_resumable(self, prefix):
+        """UserError where the checkpoint was trained in a way that this config cannot go on with."""
+        info = checkpoint.read_checkpoint_info(prefix)
+        advice = "put it back, or start again with --overwrite"
+        if info["data_fingerprint"] not in (None, self.record["data_fingerprint"]):
+            raise UserError("cannot resume %s: the training data is not what it was trained on; "
+                            "%s" % (prefix, advice))
+        before, now = info["acoustic_graph"], self.record["acoustic_graph"]
+        if before and now and not set(before["sha256"].values()) & set(now["sha256"].values()):
+            raise UserError("cannot resume %s: it was trained on the features of %s, but "
+                            "deepspeech_graph_fname is %s, another network; %s"
+                            % (prefix, before["name"], now["name"], advice))
+        for key in FIXED_KEYS:
+            was = (info["config"] or {}).get(key, getattr(self.config, key))
+            if was != getattr(self.config, key):
+                raise UserError("cannot resume %s: it was trained with %s = %s, the config has "
+                                "%s; %s" % (prefix, key, was, getattr(self.config, key), advice))
+
+    def _find_best(self):
+        found = checkpoint.list_checkpoints(best_folder(self.config))
+        if found:
+            self.best_prefix = found[-1][1]
+            self.best_loss = checkpoint.read_checkpoint_info(self.best_prefix).get(
+                "validation_loss")
+
+    def run(self):
+        """Train to the last epoch, or until Ctrl-C or SIGTERM; returns a Result.
+
+        Raises UserError where the loss or a weight is no longer a finite number, and where a
+        checkpoint cannot be written.
+        """
+        folder = checkpoints_folder(self.config)
+        for torn in (folder, best_folder(self.config)):
+            checkpoint.remove_torn_checkpoints(torn)
+        write_config(os.path.join(folder, CONFIG_NAME), self.config)
+        summaries = Summaries(summaries_folder(self.config), self.step, self.model.graph)
+        line = ProgressLine(self.stream, self.step, self.total_steps, self.config.epoch_num)
+        try:
+            with stop_signals() as stop:
+                while self.step < self.total_steps and not stop:
+                    self._train_step(summaries, line)
+                if self.last_good is None or not self._is_saved():
+                    self._save()
+        finally:
+            line.close()
+            summaries.close()
+        if stop:
+            self._say("stopped by %s at step %d of %d; saved %s; go on with --resume"
+                      % (stop[0], self.step, self.total_steps, self.last_good))
+            return Result(self.best_prefix or self.last_good, None, self.step, True)
+        if line.num_updates == 0:
+            self._say("nothing to do: the run is at step %d, and %d epochs are %d steps; raise "
+                      "epoch_num to go on" % (self.step, self.config.epoch_num, self.total_steps))
+        best = self.best_prefix or self.last_good
+        return Result(best, self._scores_of(best), self.step, False)
+
+    def _train_step(self, summaries, line):
+        epoch, batch = divmod(self.step, self.batches.steps_per_epoch)
+        learning_rate = learning_rate_of_epoch(self.config, epoch)
+        windows, targets, mask = self.batches.of_step(self.step)
+        losses = self.model.train_step(windows, targets, learning_rate, mask)
+        if not np.isfinite(losses["loss"]):
+            raise self._not_finite("the loss is %s" % losses["loss"])
+        self.step += 1
+        if self.step == 1 or self.step % SUMMARY_INTERVAL_STEPS == 0:
+            summaries.add_losses("train", self.step, losses, learning_rate)
+        if batch == self.batches.steps_per_epoch - 1 and self._validates_after(epoch):
+            self._validate(summaries, epoch, learning_rate)
+        if self.step % self.config.checkpoint_interval == 0:
+            self._save()
+            summaries.flush()
+        line.update(self.step, epoch + 1, losses["loss"], self.best_loss)
+
+    def _validates_after(self, epoch):
+        """Each epoch, or every so many where epochs are short; always after the last."""
+        every = -(-VALIDATION_INTERVAL_STEPS // self.batches.steps_per_epoch)
+        return (epoch + 1) % every == 0 or epoch + 1 == self.config.epoch_num
+
+    def _validate(self, summaries, epoch, learning_rate):
+        losses = validation.validation_losses(self.model, self.validation_subjects,
+                                              self.config.num_consecutive_frames)
+        if not np.isfinite(losses["loss"]):
+            raise self._not_finite("the validation loss is %s" % losses["loss"])
+        predicted = validation.predictions(self.model, self.validation_subjects)
+        scores = validation.channel_scores(predicted, self.validation_subjects,
+                                           validation.training_mean(self.training))
+        summaries.add_losses("validation", self.step, losses, learning_rate)
+        summaries.add_region_errors(self.step, validation.region_errors(scores))
+        self._add_pictures(summaries, epoch, predicted)
+        summaries.flush()
+        if self.best_loss is None or losses["loss"] < self.best_loss:
+            self._save_best(losses["loss"])
+
+    def _add_pictures(self, summaries, epoch, predicted):
+        """Predicted against true curves of stretches spread over the validation subjects."""
+        every = self.config.curves_interval
+        is_due = (epoch + 1) // every > self._pictured_epoch // every
+        is_last = epoch + 1 == self.config.epoch_num
+        if self.config.num_render_sequences == 0 or not (is_due or is_last):
+            return
+        self._pictured_epoch = epoch + 1
+        # Here: matplotlib takes a second to import, and short runs draw nothing.
+        from utils.curves import curves_image
+        stretch = int(PICTURE_S * ANIMATION_FPS)
+        for number in range(self.config.num_render_sequences):
+            which = number % len(predicted)
+            subject = self.validation_subjects[which]
+            room = max(0, len(predicted[which]) - stretch)
+            start = room * number // max(1, self.config.num_render_sequences - 1)
+            rows = slice(start, start + stretch)
+            summaries.add_picture(
+                self.step, "curves_%d_%s" % (number + 1, subject.name),
+                curves_image(predicted[which][rows], subject.targets[rows], MODEL_CHANNELS,
+                             ANIMATION_FPS))
+
+    def _save_best(self, loss):
+        prefix = os.path.join(best_folder(self.config), "gstep_%d.model" % self.step)
+        self._write(prefix, dict(self.record, step=self.step, validation_loss=float(loss)))
+        for _, older in checkpoint.list_checkpoints(best_folder(self.config)):
+            if older != prefix:
+                checkpoint.delete_checkpoint(older)
+        self.best_loss, self.best_prefix = float(loss), prefix
+
+    def _is_saved(self):
+        return os.path.basename(self.last_good) == "gstep_%d.model" % self.step
+
+    def _save(self):
+        folder = checkpoints_folder(self.config)
+        prefix = os.path.join(folder, "gstep_%d.model" % self.step)
+        self._write(prefix, dict(self.record, step=self.step))
+        self.last_good = prefix
+        for _, oldest in checkpoint.list_checkpoints(folder)[:-MAX_KEPT]:
+            checkpoint.delete_checkpoint(oldest)
+
+    def _write(self, prefix, record):
+        if not self.model.weights_are_finite():
+            raise self._not_finite("a weight is no longer a finite number")
+        checkpoint.save_checkpoint(self.model.session, self.model.saver, prefix, record)
+
+    def _not_finite(self, what):
+        good = ("the last good checkpoint is %s" % self.last_good if self.last_good
+                else "there is no checkpoint yet")
+        return UserError("%s at step %d of %d; %s; lower learning_rate (%g), or look for wrong "
+                         "values in the training data" % (what, self.step, self.total_steps, good,
+                                                          self.config.learning_rate))
+
+    def _scores_of(self, prefix):
+        self.model.restore(prefix)
+        predicted = validation.predictions(self.model, self.validation_subjects)
+        return validation.channel_scores(predicted, self.validation_subjects,
+                                         validation.training_mean(self.training))
+
+    def _say(self, text):
+        self.stream.write(text + "\n")
+        self.stream.flush()
+
+
+def start(config, training, validation_subjects, acoustic_graph, data_fingerprint,
+          resume=False, overwrite=False, stream=sys.stdout):
+    """A Trainer of a new or resumed run, once existing_run's rules are met."""
+    last = existing_run(config, resume, overwrite)
+    if overwrite:
+        remove_run(config)
+    make_folder(checkpoints_folder(config))
+    return Trainer(config, training, validation_subjects, acoustic_graph, data_fingerprint,
+                   last if resume else None, stream)
