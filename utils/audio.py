@@ -156,6 +156,9 @@ def open_audio(path):
         raise UserError("there is no file %s; check the path" % path)
     if os.path.getsize(path) == 0:
         raise UserError("%s is empty (0 bytes); give a file with sound in it" % path)
+    if _is_text(path):
+        raise UserError("%s is not audio but text; give a wav, mp3, flac, ogg, m4a, mp4 or the "
+                        "like" % path)
     # An .au header on the pipe is the plainest way to be told rate and channels.
     probe = subprocess.Popen(
         _ffmpeg_reading(path, "info")
@@ -256,9 +259,18 @@ def write_wav(path, samples, sample_rate_hz=SAMPLE_RATE_HZ):
         stream.writeframes(levels.astype("<i2").tobytes())
 
 
+def _is_text(path):
+    """Whether a file begins like text. A playlist does, and ffmpeg waits for what it lists."""
+    with open(path, "rb") as stream:
+        beginning = stream.read(1024)
+    words = beginning.decode("utf-8", "ignore")     # a character may be cut at the end
+    return len(words.encode("utf-8")) > len(beginning) - 4 and all(
+        letter.isprintable() or letter in "\t\r\n\f\ufeff" for letter in words)
+
+
 def _ffmpeg_reading(path, verbosity):
-    # file: keeps a name with a colon or a leading dash a name; the whitelist keeps a playlist
-    # that someone sends as "audio" from fetching what it lists.
+    # file: keeps a name with a colon or a leading dash a name; the whitelist keeps a file that
+    # refers to others from fetching them.
     return [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", verbosity,
             "-protocol_whitelist", "file,pipe", "-i", "file:" + path,
             "-map", "0:a:0", "-vn", "-sn", "-dn"]

@@ -283,7 +283,8 @@ def _published_targets(config, name, row_of_frame, labels, max_frames):
                         % (config.data2array_verts_path, name, config.verts_mmaps_path))
     if not frames or frames[0][0] < 0:
         raise UserError("%s, subject %s: frame numbers start at %s; expected them from 0"
-                        % (config.data2array_verts_path, name, frames[0][0] if frames else "nothing"))
+                        % (config.data2array_verts_path, name,
+                           frames[0][0] if frames else "nothing"))
     numbers, rows = np.array(frames).T
     outside = rows[(rows < 0) | (rows >= len(labels))]
     if len(outside):
