@@ -306,10 +306,12 @@ def _load_pb(path):
 def _read_graph_def(path):
     graph_def = tf.GraphDef()
     try:
-        with open(path, "rb") as stream, warnings.catch_warnings():
-            warnings.simplefilter("error", RuntimeWarning)      # all an older protobuf gives
+        with open(path, "rb") as stream, warnings.catch_warnings(record=True) as complaints:
+            warnings.simplefilter("always")
             graph_def.ParseFromString(stream.read())
-    except (DecodeError, RuntimeWarning):
+    except DecodeError as error:
+        complaints = [error]
+    if complaints:                  # an older protobuf only warns, and stops half-way
         raise _not_ours(path, "it holds no TensorFlow graph, or is cut off")
     if not graph_def.node:
         raise _not_ours(path, "it holds no frozen graph (a SavedModel?)")
