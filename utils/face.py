@@ -21,7 +21,7 @@ MIN_SIZE, MAX_SIZE = 64, 2048
 TEXTURE_SIZE = 1024                 # of the painted head, at least
 FINE = 2                            # features are drawn this much larger, then averaged down
 # Where anything moves, and where each feature is drawn: left, top, right, bottom.
-MOVING_BOX = (128, 152, 384, 472)
+MOVING_BOX = (112, 152, 400, 472)
 WARP_CELL, SHADE_CELL = 8, 2        # design units a cell of the warp and of the shading takes
 MOUTH_BOX = (180, 300, 332, 462)
 EYE_BOX = (10, 206, 88, 268)        # of the subject's left eye, x from the middle

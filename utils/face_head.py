@@ -87,10 +87,9 @@ class Painter:
 
     def bump(self, x, y, sigma_x, sigma_y, both_sides=True):
         """A Gaussian of height 1 at (x, y) and, unless it lies on the middle, at (-x, y)."""
-        def one(centre):
-            return np.exp(-0.5 * (((self.x - centre) / sigma_x) ** 2
-                                  + ((self.y - y) / sigma_y) ** 2))
-        return one(x) + one(-x) if both_sides and x else one(x)
+        centres = (x, -x) if both_sides and x else (x,)
+        along_x = sum(np.exp(-0.5 * ((self.x[0] - centre) / sigma_x) ** 2) for centre in centres)
+        return np.outer(np.exp(-0.5 * ((self.y[:, 0] - y) / sigma_y) ** 2), along_x)
 
 
 def mix(image, colour, amount):

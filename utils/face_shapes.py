@@ -50,7 +50,7 @@ def neutral_lips():
 
 
 OPENING = (1 - np.abs(U) ** 2.6) ** 0.66                # a round mouth, steep at its corners
-JAW_GAP = JAW_DROP * (0.72 * OPENING + 0.26 * (1 - CORNERS))  # between the lips, jawOpen 1
+JAW_GAP = JAW_DROP * (0.72 * OPENING + 0.26 * (1 - CORNERS)) + 1.5 * BELL  # at jawOpen 1
 
 
 def _side_bump(side):
@@ -72,9 +72,8 @@ def lip_moves():
 
     everywhere = np.ones_like(U)
     corner_drop = 0.26 * JAW_DROP
-    add("jawOpen", CORNERS * corner_drop, dy=(1, 1, 0, 0))
-    moves[INDEX["jawOpen"], 2:, 1] += JAW_GAP + CORNERS * corner_drop
-    add("jawOpen", BELL, dy=(-2, -2, 0, -1))
+    add("jawOpen", CORNERS * corner_drop - 1.5 * BELL, dy=(1, 1, 1, 1))
+    add("jawOpen", JAW_GAP, dy=(0, 0, 1, 1))
     for shape, sign in (("jawLeft", 1), ("jawRight", -1)):
         add(shape, everywhere, dx=(1.5 * sign, 2 * sign, 0, 0))
         add(shape, 1 - 0.7 * CORNERS, dx=(0, 0, 10 * sign, 10.5 * sign))
@@ -129,8 +128,9 @@ def lip_curves(weights):
     funnel, pucker = value("mouthFunnel"), value("mouthPucker")
     # Rounding multiplies: a funnel on a pucker narrows what the pucker left.
     curves[:, 1] -= 0.45 * funnel * pucker * LIP_MOVES[INDEX["mouthFunnel"], :, 1]
-    outer = (1 - 0.36 * funnel) * (1 - 0.46 * pucker) * (1 - 0.10 * jaw_open)
-    inner = (1 - 0.58 * funnel) * (1 - 0.62 * pucker) * (1 - 0.10 * jaw_open)
+    with_jaw = 1 - 0.10 * jaw_open - 0.25 * jaw_open * funnel
+    outer = (1 - 0.42 * funnel) * (1 - 0.46 * pucker) * with_jaw
+    inner = (1 - 0.66 * funnel) * (1 - 0.72 * pucker) * with_jaw
     curves[:, 0] -= np.outer([1 - outer, 1 - inner, 1 - inner, 1 - outer], NEUTRAL_LIPS[0, 0])
     # mouthClose undoes the jaw's part of the gap; what goes beyond presses the lips.
     corrective, beyond = min(close, jaw_open), max(close - jaw_open, 0.0)
@@ -219,8 +219,8 @@ def brow_points(weights, suffix, side):
 
 SKIN_PUSHES = {
     "cheekPuff": [(78, 326, 24, 28, 11, 0), (-78, 326, 24, 28, -11, 0)],
-    "cheekSquint": [(58, 282, 28, 18, 0, -8)],
-    "mouthSmile": [(52, 330, 22, 20, 6, -9), (66, 294, 24, 16, 2, -4)],
+    "cheekSquint": [(56, 282, 20, 17, 0, -8)],
+    "mouthSmile": [(50, 330, 20, 18, 6, -9), (62, 294, 18, 16, 2, -4)],
     "mouthFrown": [(46, 352, 18, 18, 0, 7)],
     "mouthDimple": [(52, 340, 16, 16, 6, -1)],
     "mouthStretch": [(54, 352, 20, 22, 9, 4)],
@@ -236,9 +236,9 @@ SKIN_PUSHES = {
     "mouthUpperUp": [(20, 316, 16, 12, 2, -5)],
     "mouthLowerDown": [(20, 366, 16, 10, 0, 5)],
     "noseSneer": [(16, 296, 9, 10, 2.5, -6), (22, 312, 12, 12, 1, -4)],
-    "browDown": [(32, 210, 24, 16, -3, 7)],
+    "browDown": [(32, 210, 20, 14, -3, 7)],
     "browInnerUp": [(0, 200, 34, 20, 0, -8)],
-    "browOuterUp": [(60, 198, 22, 16, 0, -8)],
+    "browOuterUp": [(58, 200, 18, 14, 0, -8)],
     "eyeWide": [(46, 216, 22, 8, 0, -2)],
 }
 
@@ -273,7 +273,8 @@ def jaw_share(x, y):
     """How far the skin at `x`, `y` goes with the jaw, 0-1; a step where the mouth parts it."""
     side = np.abs(x)
     half = 9 + 0.85 * np.clip(side - 26, 0, None)
-    return smooth_step(y, MOUTH_Y - half, MOUTH_Y + half) * (1 - 0.5 * smooth_step(side, 40, 112))
+    below = smooth_step(y, MOUTH_Y - half, MOUTH_Y + half) * smooth_step(y, 276, 330)
+    return below * (1 - 0.5 * smooth_step(side, 40, 112))
 
 
 # ---- Shading that comes with a shape: spots and folds, negative is darker. ----
@@ -283,7 +284,7 @@ SHADES = {
     "cheekPuff": [("spot", 64, 322, 18, 18, 0.40), ("spot", -64, 322, 18, 18, 0.40),
                   ("spot", 40, 346, 6, 12, -0.25), ("spot", -40, 346, 6, 12, -0.25)],
     "cheekSquint": [("fold", ((26, 258), (46, 264), (68, 258)), 2.4, -0.45),
-                    ("spot", 58, 276, 20, 8, 0.30)],
+                    ("spot", 56, 276, 18, 8, 0.30)],
     "mouthSmile": [("fold", ((23, 303), (38, 313), (52, 331), (55, 346)), 3.2, -0.42),
                    ("spot", 64, 302, 17, 12, 0.30)],
     "mouthFrown": [("fold", ((41, 350), (47, 360), (46, 374)), 3.4, -0.40)],
