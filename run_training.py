@@ -18,7 +18,7 @@ import argparse
 import os
 import sys
 
-from utils.config import DEFAULT_CONFIG_PATH, read_config
+from utils.config import DEFAULT_CONFIG_PATH, Config, read_config
 from utils.errors import run_script
 
 
@@ -61,8 +61,18 @@ def main():
         sys.exit(130)
     print("\nvalidation of %s:" % result.checkpoint)
     print(score_table(result.scores))
-    print("\nrun it with:\npython run_voca.py --tf_model_fname %s --ds_fname %s" % (
-        quoted(result.checkpoint), quoted(config.deepspeech_graph_fname)))
+    if result.first_loss is not None and result.best_loss is not None:
+        print("\nvalidation loss: %.5f at the start, %.5f at its best"
+              % (result.first_loss, result.best_loss))
+    print("\nrun it with:\n%s" % command_that_runs(result.checkpoint, config))
+
+
+def command_that_runs(prefix, config):
+    """The run_voca.py command line for a checkpoint of this run."""
+    command = "python run_voca.py --tf_model_fname %s" % quoted(prefix)
+    if config.deepspeech_graph_fname != Config().deepspeech_graph_fname:
+        command += " --ds_fname %s" % quoted(config.deepspeech_graph_fname)
+    return command
 
 
 def quoted(path):

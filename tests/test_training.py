@@ -100,6 +100,8 @@ def test_a_run_learns_and_leaves_what_it_should(tmp_path):
     assert info["config"] == config.to_dict() and info["channels"] == list(MODEL_CHANNELS)
     assert info["data_fingerprint"] == "data 1" and info["acoustic_graph"] == training_runs.GRAPH
     assert not [name for name in os.listdir(folder_of(config)) if name.startswith(".part")]
+    assert result.best_loss == pytest.approx(info["validation_loss"])
+    assert result.best_loss < 0.5 * result.first_loss == 0.5 * info["first_validation_loss"]
     # it learnt: better than the training mean, and the scores are those of the best checkpoint
     mean_of = {field: np.mean([getattr(score, field) for score in result.scores])
                for field in ("mae", "mean_mae")}

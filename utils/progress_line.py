@@ -29,21 +29,21 @@ class ProgressLine(object):
         self._text = ""
         self.num_updates = 0
 
-    def update(self, step, epoch, loss, validation_loss=None):
+    def update(self, step, epoch, loss, best_loss=None):
         """Show the line if it is due. `step` steps are done, the last one in epoch `epoch`."""
         self.num_updates += 1
         self._losses.append(loss)
         now = self._clock()
         due_s = TERMINAL_INTERVAL_S if self._is_terminal else PLAIN_INTERVAL_S
         if now - self._shown >= due_s or step == self._total_steps:
-            self._show(step, epoch, validation_loss, now)
+            self._show(step, epoch, best_loss, now)
 
-    def _show(self, step, epoch, validation_loss, now):
+    def _show(self, step, epoch, best_loss, now):
         steps_per_s = (step - self._first_step) / max(now - self._start, 1e-6)
         text = "epoch %d/%d  step %d/%d  loss %.5f%s  %.0f steps/s  %s left" % (
             epoch, self._num_epochs, step, self._total_steps,
             sum(self._losses) / len(self._losses),
-            "" if validation_loss is None else "  validation %.5f" % validation_loss,
+            "" if best_loss is None else "  best validation %.5f" % best_loss,
             steps_per_s, duration_text((self._total_steps - step) / max(steps_per_s, 1e-6)))
         if self._is_terminal:
             self._stream.write("\r" + text.ljust(len(self._text)))

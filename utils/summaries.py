@@ -19,7 +19,7 @@ class Summaries(object):
       folder: of both.
       first_step: where this session starts. What an earlier, killed session wrote past it is
         dropped by TensorBoard.
-      graph: of the network, for TensorBoard's graph page.
+      graph: of the network, for TensorBoard's graph page; written at the start of a run.
     """
 
     def __init__(self, folder, first_step=0, graph=None):
@@ -27,11 +27,12 @@ class Summaries(object):
         for collection in COLLECTIONS:
             path = os.path.join(folder, collection)
             make_folder(path)
-            writer = tf.summary.FileWriter(path, graph if collection == "train" else None,
-                                           flush_secs=FLUSH_S)
+            writer = tf.summary.FileWriter(path, flush_secs=FLUSH_S)
             # Steps are written as they stand after a training step: the next one is + 1.
             writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), first_step + 1)
             self._writers[collection] = writer
+        if graph is not None and first_step == 0:
+            self._writers["train"].add_graph(graph)
 
     def add_losses(self, collection, step, losses, learning_rate):
         """loss_training, reconstruction_loss_training, ... or the same of validation."""

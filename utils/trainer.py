@@ -41,7 +41,9 @@ FIXED_KEYS = ("feature_profile", "speech_encoder_size_factor", "expression_dim",
 
 # checkpoint: prefix of the best, or of the last where there was no validation yet.
 # scores: validation.ChannelScore list of it, or None for an interrupted run.
-Result = collections.namedtuple("Result", "checkpoint scores step interrupted")
+# first_loss, best_loss: on validation, of the first weights and of checkpoint (None: not known).
+Result = collections.namedtuple(
+    "Result", "checkpoint scores step interrupted first_loss best_loss")
 
 
 def checkpoints_folder(config):
@@ -143,7 +145,6 @@ class Trainer(object):
     def __init__(self, config, training, validation_subjects, acoustic_graph, data_fingerprint,
                  resume_from=None, stream=sys.stdout):
         self.config = config
-        self.training = training
         self.validation_subjects = validation_subjects
         self.stream = stream
         self.record = {
@@ -153,6 +154,7 @@ class Trainer(object):
             "data_fingerprint": data_fingerprint, "package_versions": package_versions()}
         self.batches = Batches(training, config.batch_size, config.num_consecutive_frames,
                                config.random_seed)
+        self._training_mean = validation.training_mean(training)        # [52]
         self.total_steps = config.epoch_num * self.batches.steps_per_epoch
         if resume_from is not None:
             self._check_resumable(resume_from)
@@ -163,6 +165,8 @@ class Trainer(object):
         else:
             self.model.restore(resume_from)
             self._find_best()
+            self.record["first_validation_loss"] = checkpoint.read_checkpoint_info(
+                resume_from).get("first_validation_loss")
         self.step = self.model.step
         self.last_good = resume_from            # prefix of the last checkpoint saved
         self._pictured_epoch = self.step // self.batches.steps_per_epoch
@@ -206,6 +210,8 @@ class Trainer(object):
         line = ProgressLine(self.stream, self.step, self.total_steps, self.config.epoch_num)
         try:
             with stop_signals() as stop:
+                if self.step == 0:
+                    self._validate_start(summaries)
                 while self.step < self.total_steps and not stop:
                     self._train_step(summaries, line)
                 if self.last_good is None or not self._is_saved():
@@ -216,12 +222,15 @@ class Trainer(object):
         if stop:
             self._say("stopped by %s at step %d of %d; saved %s; go on with --resume"
                       % (stop[0], self.step, self.total_steps, self.last_good))
-            return Result(self.best_prefix or self.last_good, None, self.step, True)
+            return self._result(None, True)
         if line.num_updates == 0:
             self._say("nothing to do: the run is at step %d, and %d epochs are %d steps; raise "
                       "epoch_num to go on" % (self.step, self.config.epoch_num, self.total_steps))
-        best = self.best_prefix or self.last_good
-        return Result(best, self._scores_of(best), self.step, False)
+        return self._result(self._scores_of(self.best_prefix or self.last_good), False)
+
+    def _result(self, scores, interrupted):
+        return Result(self.best_prefix or self.last_good, scores, self.step, interrupted,
+                      self.record.get("first_validation_loss"), self.best_loss)
 
     def _train_step(self, summaries, line):
         epoch, batch = divmod(self.step, self.batches.steps_per_epoch)
@@ -234,7 +243,7 @@ class Trainer(object):
         if self.step == 1 or self.step % SUMMARY_INTERVAL_STEPS == 0:
             summaries.add_losses("train", self.step, losses, learning_rate)
         if batch == self.batches.steps_per_epoch - 1 and self._validates_after(epoch):
-            self._validate(summaries, epoch, learning_rate)
+            self._validate_epoch(summaries, epoch, learning_rate)
         if self.step % self.config.checkpoint_interval == 0:
             self._save()
             summaries.flush()
@@ -245,20 +254,30 @@ class Trainer(object):
         every = -(-VALIDATION_INTERVAL_STEPS // self.batches.steps_per_epoch)
         return (epoch + 1) % every == 0 or epoch + 1 == self.config.epoch_num
 
-    def _validate(self, summaries, epoch, learning_rate):
+    def _validate_start(self, summaries):
+        """What the fresh weights give, so that the curves and the record tell the fall from it."""
+        loss, _ = self._validate(summaries, learning_rate_of_epoch(self.config, 0))
+        self.record["first_validation_loss"] = loss
+
+    def _validate_epoch(self, summaries, epoch, learning_rate):
+        loss, predicted = self._validate(summaries, learning_rate)
+        self._add_pictures(summaries, epoch, predicted)
+        summaries.flush()
+        if self.best_loss is None or loss < self.best_loss:
+            self._save_best(loss)
+
+    def _validate(self, summaries, learning_rate):
+        """Write losses and region errors; returns (loss, predictions [frames, 52] by subject)."""
         losses = validation.validation_losses(self.model, self.validation_subjects,
                                               self.config.num_consecutive_frames)
         if not np.isfinite(losses["loss"]):
             raise self._not_finite("the validation loss is %s" % losses["loss"])
         predicted = validation.predictions(self.model, self.validation_subjects)
         scores = validation.channel_scores(predicted, self.validation_subjects,
-                                           validation.training_mean(self.training))
+                                           self._training_mean)
         summaries.add_losses("validation", self.step, losses, learning_rate)
         summaries.add_region_errors(self.step, validation.region_errors(scores))
-        self._add_pictures(summaries, epoch, predicted)
-        summaries.flush()
-        if self.best_loss is None or losses["loss"] < self.best_loss:
-            self._save_best(losses["loss"])
+        return losses["loss"], predicted
 
     def _add_pictures(self, summaries, epoch, predicted):
         """Predicted against true curves of stretches spread over the validation subjects."""
@@ -317,7 +336,7 @@ class Trainer(object):
         self.model.restore(prefix)
         predicted = validation.predictions(self.model, self.validation_subjects)
         return validation.channel_scores(predicted, self.validation_subjects,
-                                         validation.training_mean(self.training))
+                                         self._training_mean)
 
     def _say(self, text):
         self.stream.write(text + "\n")
