@@ -216,15 +216,8 @@ def training_graph(width, chunk_frames, num_phones, initial):
         labels=letters_t, logits=logits))
     phone_loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=phones_t, logits=phone_logits))
-    # ctc_loss takes the last class as the blank, as DeepSpeech does. Per frame, as the others.
-    num_lanes = tf.shape(letters)[0]
-    ctc_loss = tf.cond(
-        ctc_weight > 0.0,
-        lambda: tf.reduce_mean(tf.nn.ctc_loss(
-            labels=collapsed(letters), inputs=logits,
-            sequence_length=tf.fill([num_lanes], chunk_frames),
-            ignore_longer_outputs_than_inputs=True)) / chunk_frames,
-        lambda: tf.constant(0.0))
+    ctc_loss = tf.cond(ctc_weight > 0.0, lambda: spelling_loss(letters, logits),
+                       lambda: tf.constant(0.0))
     accuracy = tf.reduce_mean(tf.cast(tf.equal(
         tf.argmax(logits, axis=2, output_type=tf.int32), letters_t), tf.float32))
     loss = letter_loss + 0.3 * phone_loss + ctc_weight * ctc_loss
@@ -273,13 +266,26 @@ def half_in_eight_bits(contexts):
                     tf.round(contexts / step) * step, contexts)
 
 
-def collapsed(letters):
-    """Frame classes [B, T] as the sparse letter sequences that CTC takes."""
+def spelling_loss(letters, logits):
+    """CTC loss a frame of logits [T, B, 29] against what frame classes [B, T] collapse to.
+
+    ctc_loss takes the last class as the blank, as DeepSpeech does. It refuses an empty text, so
+    a lane of silence gets a letter and no weight; the letter loss teaches silence.
+    """
     blank = NUM_LETTERS - 1
-    before = tf.concat([tf.fill([tf.shape(letters)[0], 1], blank), letters[:, :-1]], axis=1)
+    num_lanes, num_frames = tf.shape(letters)[0], tf.shape(letters)[1]
+    before = tf.concat([tf.fill([num_lanes, 1], blank), letters[:, :-1]], axis=1)
     starts = tf.logical_and(tf.not_equal(letters, before), tf.not_equal(letters, blank))
+    spoken = tf.reduce_any(starts, axis=1, keepdims=True)                   # [B, 1]
+    starts = tf.concat([tf.logical_or(starts[:, :1], tf.logical_not(spoken)), starts[:, 1:]],
+                       axis=1)                                              # [B, T]
     where = tf.where(starts)                                                # [n, 2]: lane, frame
     position = tf.cumsum(tf.cast(starts, tf.int64), axis=1) - 1             # [B, T]
-    indices = tf.stack([where[:, 0], tf.gather_nd(position, where)], axis=1)
-    return tf.SparseTensor(indices, tf.gather_nd(letters, where),
-                           tf.cast(tf.shape(letters), tf.int64))
+    labels = tf.SparseTensor(
+        tf.stack([where[:, 0], tf.gather_nd(position, where)], axis=1),
+        tf.minimum(tf.gather_nd(letters, where), blank - 1), tf.shape(letters, out_type=tf.int64))
+    losses = tf.nn.ctc_loss(labels=labels, inputs=logits,
+                            sequence_length=tf.fill([num_lanes], num_frames),
+                            ignore_longer_outputs_than_inputs=True)         # [B]
+    return (tf.reduce_mean(losses * tf.cast(spoken[:, 0], tf.float32))
+            / tf.cast(num_frames, tf.float32))

@@ -2,7 +2,8 @@
 
 Minute-long streams of speech from many synthetic voices, spoiled the way recordings are (room,
 noise, band limits, level, digital silence), as MFCCs with a letter and a phone for each frame.
-Everything is drawn from the stream's own seed, so a corpus can be made again and in parallel.
+Texts, voices and spoiling are drawn from the stream's own seed, so that a corpus can be made
+in parallel and again.
 """
 import collections
 import glob

@@ -53,13 +53,15 @@ ESPEAK_VOICES = tuple(
     "en-us+rob en-us+robert en-us+sandro en-us+shelby en-us+travis en-us+victor en-us+zac "
     "en-gb-x-rp+f3 en-gb-x-rp+m2 en-gb-scotland+f2 en-gb-scotland+m7 en-029+f4".split())
 FLITE_VOICES = ("flite:kal", "flite:kal16", "flite:awb", "flite:rms", "flite:slt")
+# HTS voices do not heed festival's Duration_Stretch.
+_HTS_SPEED = '(set! hts_engine_params (append hts_engine_params (list (list "-r" %(speed).4f))))'
 # The Scheme that chooses each festival voice, and the Debian package it comes in.
 FESTIVAL_VOICES = collections.OrderedDict((
     ("festival:kal", ("(voice_kal_diphone)", "festvox-kallpc16k",
                       "/usr/share/festival/voices/english/kal_diphone")),
     ("festival:ked", ("(voice_ked_diphone)", "festvox-kdlpc16k",
                       "/usr/share/festival/voices/english/ked_diphone")),
-    ("festival:slt-hts", ("(voice_cmu_us_slt_arctic_hts)", "festvox-us-slt-hts",
+    ("festival:slt-hts", ("(voice_cmu_us_slt_arctic_hts)" + _HTS_SPEED, "festvox-us-slt-hts",
                           "/usr/share/festival/voices/us/cmu_us_slt_arctic_hts")),
 ))
 
@@ -114,6 +116,8 @@ def synthesise(text, voice, speed=1.0, pitch=1.0):
     `speed` and `pitch` are factors of the voice's own, 0.5 to 2. Where an engine has no pitch
     control (flite, festival) the speech is made slower and then played faster, which moves
     the formants along as a smaller or larger head would.
+    The same request gives the same samples from flite and festival; espeak-ng carries its noise
+    along from call to call, which moves its phones by a few milliseconds.
     Returns an Utterance; raises UserError naming the Debian package that is missing, an
     unknown voice, or a text that gives no sound.
     """
@@ -121,6 +125,8 @@ def synthesise(text, voice, speed=1.0, pitch=1.0):
     if not 0.5 <= speed <= 2.0 or not 0.5 <= pitch <= 2.0:
         raise UserError("speed %g and pitch %g: both must lie in 0.5 .. 2" % (speed, pitch))
     tokens = text.split()
+    if not tokens:
+        raise UserError("no text for %s to speak: give it words" % voice)
     if engine == "espeak":
         samples, rate_hz, segments = _espeak(tokens, name, speed, pitch)
     elif engine == "flite":
@@ -351,6 +357,7 @@ def _flite(tokens, name, speed):
     features = ctypes.cast(voice, ctypes.POINTER(ctypes.c_void_p))[1]
     library.feat_set_float(ctypes.c_void_p(features), b"duration_stretch",
                            ctypes.c_float(1.0 / speed))
+    ctypes.CDLL(None).srand(1)              # where its voices take their noise from
     utterance = ctypes.c_void_p(library.flite_synth_text(
         " ".join(tokens).encode("ascii", "ignore"), ctypes.c_void_p(voice)))
     wave = ctypes.cast(library.utt_wave(utterance), ctypes.POINTER(_FliteWave))[0]
@@ -417,8 +424,8 @@ def _festival(tokens, voice, speed):
         wave = os.path.join(work_folder, "speech.wav")
         script = os.path.join(work_folder, "speak.scm")
         with open(script, "w") as stream:
-            stream.write(_FESTIVAL_SCRIPT % dict(choose=choose, stretch=1.0 / speed, text=text,
-                                                 wave=wave))
+            stream.write(_FESTIVAL_SCRIPT % dict(choose=choose % dict(speed=speed), text=text,
+                                                 stretch=1.0 / speed, wave=wave))
         run = subprocess.run(["festival", "-b", script], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, universal_newlines=True)
         if run.returncode != 0 or not os.path.exists(wave):
