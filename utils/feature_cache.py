@@ -39,7 +39,7 @@ def read_cached(path):
         return None
     try:
         windows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError):       # cut short or overwritten: as good as absent
+    except (ValueError, OSError, EOFError):    # cut short or overwritten: as good as absent
         return None
     whole = windows.dtype == np.float32 and windows.shape[1:] == WINDOW_SHAPE
     return windows if whole and len(windows) else None

@@ -22,6 +22,11 @@ def _latin1_bytes(text, encoding):
     return text.encode("latin1")
 
 
+def _no_bytes():
+    """What protocols 0 to 2 call as bytes() for an empty one; never with a size."""
+    return b""
+
+
 _NUMPY = {
     "ndarray": np.ndarray,
     "dtype": np.dtype,
@@ -37,7 +42,8 @@ _PYTHON = {
 _PYTHON.update({(module, name): kind
                 for module in ("builtins", "__builtin__")
                 for name, kind in (("set", set), ("frozenset", frozenset), ("dict", dict),
-                                   ("list", list), ("tuple", tuple), ("complex", complex))})
+                                   ("list", list), ("tuple", tuple), ("complex", complex),
+                                   ("bytes", _no_bytes))})
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
