@@ -1,6 +1,7 @@
 """utils/acoustic_graph.py: both containers, explicit state, and every wrong file."""
 import os
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -77,6 +78,19 @@ def test_pb_gives_what_its_own_variables_give(acoustic_files):
                                      "input_lengths:0": [16]})[:, 0] for at in (0, 16)])
     found = run_in_pieces(load_acoustic_graph(acoustic_files.pb), contexts, [16, 16])[0]
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_the_order_of_a_pbs_nodes_is_free(acoustic_files, tmp_path):
+    def reverse(graph_def):
+        nodes = list(graph_def.node)[::-1]
+        del graph_def.node[:]
+        graph_def.node.extend(nodes)
+
+    path = edited_pb(acoustic_files.pb, tmp_path / "reversed.pb", reverse)
+    contexts = contexts_of(acoustic_files.samples, 32)
+    expected, found = [run_in_pieces(load_acoustic_graph(str(name)), contexts, [16, 16])[0]
+                       for name in (acoustic_files.pb, path)]
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("container", ["pb", "tflite"])
@@ -201,6 +215,13 @@ def test_cut_off_tflite(acoustic_files, tmp_path):
     lengths = list(range(8, len(content) - 3, len(content) // 50)) + [len(content) - 4]
     assert not any(is_whole(content[:length]) for length in lengths)
     assert "cut off" in message_of(written(tmp_path / "cut.tflite", content[:len(content) // 2]))
+
+
+def test_tflite_with_a_part_outside(acoustic_files):
+    content = bytearray(read(acoustic_files.tflite))
+    length_of_a_name = content.index(b"new_state_h") - 4
+    content[length_of_a_name:length_of_a_name + 4] = struct.pack("<I", len(content))
+    assert not is_whole(content)
 
 
 def test_cut_off_pb(acoustic_files, tmp_path):

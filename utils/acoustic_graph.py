@@ -41,6 +41,7 @@ METADATA = {"sample_rate": SAMPLE_RATE_HZ,
 # Where the LSTM leaves its new c and h, in a .pb that assigns them in no way known here.
 NEW_STATE_FALLBACK = ("lstm_fused_cell/GatherNd:0", "lstm_fused_cell/GatherNd_1:0")
 TFLITE_THREADS = 2                          # more gains nothing: bound by memory
+NARROW_FILE_BYTES = 16 << 20                # 8-bit, about 1200 wide
 
 
 class AcousticGraph:
@@ -223,10 +224,12 @@ def _load_tflite(path):
 
 
 def _interpreter(path):
-    """The file's Interpreter, built so that it gives TensorFlow 1.15's numbers.
+    """The file's Interpreter, with the kernels that serve it best.
 
-    XNNPACK, which 2.x puts in by itself, rounds 8-bit products its own way (probabilities
-    move by 1e-4) and repacks all weights at each start; it is worth having for float only.
+    TensorFlow 2.x puts XNNPACK in by itself. For 8-bit weights that rounds in another way
+    (probabilities move by 1e-4) and repacks them at each start: a narrow graph does without,
+    and gives TensorFlow 1.15's numbers. At the released width it is needed: three times as
+    fast, on two cores.
     """
     if tf.__version__.startswith("1."):         # has no such choices
         return tf.lite.Interpreter(model_path=path)
@@ -234,7 +237,9 @@ def _interpreter(path):
     interpreter = tf.lite.Interpreter(
         model_path=path, num_threads=TFLITE_THREADS,
         experimental_op_resolver_type=kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
-    if any(detail["dtype"] in (np.int8, np.uint8) for detail in interpreter.get_tensor_details()):
+    is_8_bit = any(detail["dtype"] in (np.int8, np.uint8)
+                   for detail in interpreter.get_tensor_details())
+    if is_8_bit and os.path.getsize(path) <= NARROW_FILE_BYTES:
         return interpreter
     return tf.lite.Interpreter(model_path=path, num_threads=TFLITE_THREADS)
 
