@@ -5,6 +5,8 @@ a height field (an inflated outline plus bumps for brow, nose, cheeks, chin) lit
 that the drawn head looks round; eyes, brows and lips are drawn on it frame by frame (face.py).
 Colours are BGR, 0-255.
 """
+import functools
+
 import cv2
 import numpy as np
 
@@ -97,10 +99,11 @@ def mix(image, colour, amount):
     return image + (np.asarray(colour, np.float32) - image) * amount[..., None]
 
 
+@functools.lru_cache(maxsize=1)     # it takes a second or two, and sizes share it
 def head_layers(pixels):
-    """(background uint8 [pixels, pixels, 3], head uint8 [pixels, pixels, 4]).
+    """(background uint8 [pixels, pixels, 3], head uint8 [pixels, pixels, 4]), to be read only.
 
-    The head's colours are premultiplied by its alpha; under its chin it throws a shadow.
+    The head's colours are premultiplied by its alpha.
     """
     painter = Painter(pixels)
     background = paint_background(painter)
@@ -144,6 +147,7 @@ def paint_background(painter):
 
 
 def mirrored_one(points, side):
+    """A smooth curve through `points`, x from the middle, on the side 1 (viewer's right) or -1."""
     return spline(np.asarray(points, np.float32) * (side, 1)) + (CENTRE_X, 0)
 
 

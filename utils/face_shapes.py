@@ -83,7 +83,7 @@ def lip_moves():
         add(shape, np.clip(sign * U, 0, 1) ** 2, dy=(-2.5, -2.5, -2.5, -2.5))
         add(shape, np.clip(-sign * U, 0, 1), dy=(0, 0, 0, -2))
     add("jawForward", BELL, dy=(0, 1, -1.5, 3))
-    add("mouthFunnel", ROUND, dy=(-7.5, -6.5, 8.5, 11))
+    add("mouthFunnel", ROUND, dy=(-7.5, -6.5, 8, 8.5))
     add("mouthPucker", ROUND, dy=(-2.5, 0, 0, 2.5))
     for shape in ("mouthFunnel", "mouthPucker"):        # rounding smooths the upper lip's bow
         add(shape, np.exp(-(U / 0.14) ** 2), dy=(-1.6, -1.5, -1.0, 0))
