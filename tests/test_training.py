@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import training_runs
+from conftest import REPOSITORY
 from training_runs import small_config, small_subject, small_subjects, start
 from utils import checkpoint, trainer, validation
 from utils.batches import Batches
 from utils.channels import MODEL_CHANNELS
-from utils.config import read_config
+from utils.config import Config, read_config, write_config
 from utils.constants import NUM_BLENDSHAPES
 from utils.errors import UserError
 from utils.progress_line import ProgressLine, duration_text
@@ -345,3 +346,48 @@ def test_progress_line(stream, num_lines):
 
 def test_durations():
     assert [duration_text(seconds) for seconds in (5, 75, 3700)] == ["0:05", "1:15", "1:01:40"]
+
+
+# ---- the script
+
+def run_script(folder, *flags):
+    path = os.path.join(REPOSITORY, "run_training.py")
+    return subprocess.run([sys.executable, path] + list(flags), cwd=str(folder),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True)
+
+
+def test_script_trains_the_embedded_set(tmp_path):
+    """One subject, two epochs: a table of 52 channels and a command that names what is there."""
+    config = Config(checkpoint_dir="training", epoch_num=2, subject_for_training=["1.mp4"],
+                    num_render_sequences=1,
+                    training_data_path=os.path.join(REPOSITORY, "training_data"),
+                    deepspeech_graph_fname=os.path.join(
+                        REPOSITORY, "ds_graph", "deepspeech-mini", "output_graph.tflite"))
+    write_config(str(tmp_path / "training_config.cfg"), config)
+    done = run_script(tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.split("\n")
+    table = lines[[line.startswith("channel ") for line in lines].index(True) + 1:]
+    assert [line.split()[0] for line in table[:53]] == list(MODEL_CHANNELS) + ["mean"]
+    command = re.search(r"python run_voca.py --tf_model_fname (\S+) --ds_fname (\S+)", done.stdout)
+    prefix = checkpoint.resolve_checkpoint(str(tmp_path / command.group(1)))
+    info = checkpoint.read_checkpoint_info(prefix)
+    assert info["feature_profile"] == "deepspeech"
+    assert info["acoustic_graph"]["name"] == "deepspeech-mini/output_graph.tflite"
+    assert set(info["acoustic_graph"]["sha256"]) >= {"output_graph.tflite"}
+    assert str(tmp_path) not in info["acoustic_graph"]["name"]
+
+    again = run_script(tmp_path)
+    assert again.returncode == 1 and again.stderr.startswith("error: ")
+    assert "--resume" in again.stderr and "--overwrite" in again.stderr
+    assert len(again.stderr.strip().split("\n")) == 1
+
+
+def test_script_names_what_is_wrong_with_its_flags(tmp_path):
+    missing = run_script(tmp_path)
+    assert missing.returncode == 1
+    assert missing.stderr == ("error: the config training_config.cfg is missing; write one with: "
+                              "python config_parser.py\n")
+    both = run_script(tmp_path, "--resume", "--overwrite")
+    assert both.returncode == 2 and "not allowed with" in both.stderr

@@ -56,22 +56,21 @@ class Batches(object):
         N = len(indices) x num_consecutive_frames, the frames of one index side by side. The mask
         is None where every subject has every channel.
         """
-        indices = np.asarray(indices)
-        num_frames = len(indices) * self._num_consecutive_frames
-        windows = np.empty([num_frames, WINDOW_FRAMES, NUM_LETTERS], np.float32)
-        targets = np.empty([num_frames, NUM_BLENDSHAPES], np.float32)
-        mask = np.empty([num_frames, NUM_BLENDSHAPES], np.float32) if self.any_masked else None
         subject_of_index = np.searchsorted(self._first_index, indices, side="right") - 1
+        first_frames = np.asarray(indices) - self._first_index[subject_of_index]
+        later = np.arange(self._num_consecutive_frames)
+        frames = (first_frames[:, np.newaxis] + later).reshape(-1)              # [N]
+        subject_of_frame = np.repeat(subject_of_index, self._num_consecutive_frames)
+        windows = np.empty([len(frames), WINDOW_FRAMES, NUM_LETTERS], np.float32)
+        targets = np.empty([len(frames), NUM_BLENDSHAPES], np.float32)
+        mask = np.empty([len(frames), NUM_BLENDSHAPES], np.float32) if self.any_masked else None
         for number in np.unique(subject_of_index):
             subject = self._subjects[number]
-            chosen = np.flatnonzero(subject_of_index == number)
-            first_frames = indices[chosen] - self._first_index[number]
-            for later in range(self._num_consecutive_frames):
-                rows = chosen * self._num_consecutive_frames + later
-                windows[rows] = subject.windows[first_frames + later]
-                targets[rows] = subject.targets[first_frames + later]
-                if mask is not None:
-                    mask[rows] = subject.mask
+            rows = np.flatnonzero(subject_of_frame == number)
+            windows[rows] = subject.windows[frames[rows]]
+            targets[rows] = subject.targets[frames[rows]]
+            if mask is not None:
+                mask[rows] = subject.mask
         return windows, targets, mask
 
     def in_order(self):
