@@ -164,6 +164,24 @@ def test_a_death_between_any_two_steps_leaves_a_whole_checkpoint_or_none(
     assert [step for step, _ in checkpoint.list_checkpoints(str(tmp_path))] == [5, 6]
 
 
+def test_saving_over_a_checkpoint_never_mixes_two(model, tmp_path, monkeypatch):
+    """Die when the new data is in place and the new index is not: there is no checkpoint then."""
+    prefix = save(model, tmp_path)
+    rename = os.replace
+
+    def dying(source, target):
+        if target == prefix + checkpoint.INDEX_SUFFIX:
+            raise KeyboardInterrupt()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", dying)
+    with pytest.raises(KeyboardInterrupt):
+        save(model, tmp_path)
+    assert checkpoint.list_checkpoints(str(tmp_path)) == []
+    monkeypatch.setattr(os, "replace", rename)
+    assert checkpoint.resolve_checkpoint(save(model, tmp_path)) == prefix
+
+
 def test_unwritable_place_is_one_line(model, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="in the way"):

@@ -113,6 +113,27 @@ def test_a_run_learns_and_leaves_what_it_should(tmp_path):
     np.testing.assert_allclose([score.mae for score in result.scores], errors, rtol=1e-5)
 
 
+def test_the_best_is_the_one_with_the_lowest_validation_loss(tmp_path, monkeypatch):
+    """Validated each epoch at a learning rate so high that the loss goes up and down."""
+    losses = []
+
+    def noted(*args):
+        result = validation_losses(*args)
+        losses.append(result["loss"])
+        return result
+
+    validation_losses = validation.validation_losses
+    monkeypatch.setattr(validation, "validation_losses", noted)
+    monkeypatch.setattr(trainer, "VALIDATION_INTERVAL_STEPS", 1)
+    config = small_config(tmp_path, epoch_num=8, learning_rate=0.05, checkpoint_interval=1000)
+    result = start(config).run()
+    of_epochs = losses[1:]                              # losses[0]: the first weights
+    assert len(of_epochs) == 8 and of_epochs[-1] > min(of_epochs) < of_epochs[0]
+    assert result.best_loss == pytest.approx(min(of_epochs))
+    (best_step, best), = checkpoint.list_checkpoints(trainer.best_folder(config))
+    assert best_step == 15 * (1 + int(np.argmin(of_epochs))) and result.checkpoint == best
+
+
 def weights_of(prefix):
     return checkpoint.load_variables(prefix, checkpoint.variable_shapes(prefix))
 

@@ -7,7 +7,6 @@ defaults where they are absent, so that a published file loads as it is.
 import collections
 import configparser
 import difflib
-import math
 import os
 
 from utils.constants import (FEATURE_PROFILES, NUM_BLENDSHAPES, NUM_LETTERS, PROFILE_DEEPSPEECH,
@@ -261,7 +260,7 @@ def _value(key, text):
     if key.kind == "choice":
         return _known(type(key.allowed[0])(text), key.allowed)
     number = int(text) if key.kind == "int" else float(text)
-    if not (math.isfinite(number) and key.allowed[0] <= number <= key.allowed[1]):
+    if not key.allowed[0] <= number <= key.allowed[1]:         # so written, NaN is refused too
         raise ValueError(text)
     return number
 
