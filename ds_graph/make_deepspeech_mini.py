@@ -35,7 +35,7 @@ NUM_LANES, CHUNK_FRAMES = 32, 64    # a step learns from 32 pieces of 1.28 s
 LEARNING_RATE, LAST_LEARNING_RATE = 1.5e-3, 5e-5
 WARM_UP_STEPS = 100
 CTC_FROM = 0.45                     # part of the training after which CTC joins in
-CTC_WEIGHT = 1.0
+CTC_WEIGHT = 0.3
 RESET_PROBABILITY = 0.06            # of a lane starting anew, as a file does
 SAVE_EVERY_STEPS = 100
 
@@ -189,16 +189,20 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hours", type=float, default=8.0, help="of speech to make")
-    parser.add_argument("--steps", type=int, default=3000, help="of training")
+    parser.add_argument("--hours", type=float, default=9.0, help="of speech to make")
+    parser.add_argument("--steps", type=int, default=3300, help="of training")
     parser.add_argument("--export_only", action="store_true", help="write the files, no training")
     parser.add_argument("--work_folder", default=os.path.join(
         os.path.dirname(here), "training", "deepspeech-mini"))
     parser.add_argument("--out_folder", default=os.path.join(here, "deepspeech-mini"))
     arguments = parser.parse_args()
+    num_streams = int(round(arguments.hours * 60))
+    if num_streams < NUM_LANES:
+        raise UserError("--hours %g: training takes %d minutes of speech at once; give at least "
+                        "%.2f" % (arguments.hours, NUM_LANES, NUM_LANES / 60.0 + 0.005))
     if not arguments.export_only:
         make_folder(arguments.work_folder)
-        make_speech(arguments.work_folder, int(arguments.hours * 60))
+        make_speech(arguments.work_folder, num_streams)
         train(arguments.work_folder, arguments.steps)
     export(arguments.work_folder, arguments.out_folder)
 

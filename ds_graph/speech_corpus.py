@@ -128,7 +128,7 @@ class StreamMaker(object):
         shares = np.array([ENGINE_SHARES[engine] for engine in engines])
         voices = self.voices[engines[random.choice(len(engines), p=shares)]]
         voice = voices[random.randint(len(voices))]
-        speed, pitch = random.uniform(0.8, 1.3), np.exp(random.uniform(-0.18, 0.18))
+        speed, pitch = np.exp(random.uniform(-0.2, 0.5)), np.exp(random.uniform(-0.18, 0.18))
         takes = [_silent_take(random.randint(0, 30))]
         for _ in range(random.randint(1, 4)):
             takes.append(spoken(self._text(random), voice, speed, pitch))
