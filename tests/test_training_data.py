@@ -208,7 +208,7 @@ def test_a_subject_with_nan_in_its_labels(config):
         text = stream.read()
     with open(path, "w") as stream:
         stream.write(text[:-13] + "nan\n")
-    assert "1.csv line 121: column RightEyeRoll is nan" in refusal(config)
+    assert "1.csv line 121: column RightEyeRoll is 'nan'" in refusal(config)
     assert not FakeStream.made
 
 

@@ -9,6 +9,7 @@ older AppleARKit writer's form (`Timecode, FrameRate, ...`, CRLF), whose FF coun
 its own FrameRate column.
 """
 import collections
+import re
 
 import numpy as np
 
@@ -21,6 +22,8 @@ ANGLES = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "Lef
 SIXTIETHS = 60
 TICKS_PER_S = 1000 * SIXTIETHS          # the timecode's finest unit, a thousandth of a sixtieth
 S_PER_DAY = 24 * 3600
+NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
+TIMECODE = r"(\d+):(\d+):(\d+)[:;](\d+\.?\d*)$"
 
 # start_s: time of day of the first row. times_s [frames] from there. weights float32
 # [frames, len(names)]. angles float32 [frames, len(angle_names)], radians.
@@ -89,31 +92,34 @@ def read_live_link_csv(path):
 def read_live_link_take(path):
     """The LiveLinkTake in `path`; errors as read_live_link_csv."""
     try:
-        with open(path, encoding="utf-8-sig", errors="replace", newline="") as stream:
-            lines = stream.read().splitlines()
+        with open(path, encoding="utf-8-sig", errors="replace", newline=None) as stream:
+            return _read_lines(path, stream)
     except OSError as error:
         raise UserError("cannot read %s: %s" % (path, error.strerror))
-    columns = [cell.strip() for cell in lines[0].split(",")] if lines else []
+
+
+def _read_lines(path, lines):
+    columns = [cell.strip() for cell in next(lines, "").split(",")]
     has_frame_rate, shapes, angles = _read_header(path, columns)
-    day_times_s, values = [], []
-    for number, line in enumerate(lines[1:], start=2):
+    day_times_s, rows = [], []
+    for number, line in enumerate(lines, start=2):
         if not line.strip():
             continue
         cells = line.split(",")
         if len(cells) != len(columns):
             raise UserError("%s line %d: %d cells where the header has %d"
                             % (path, number, len(cells), len(columns)))
-        numbers = _numbers(path, number, columns, cells)
-        units_per_s = numbers[0] if has_frame_rate else SIXTIETHS
+        values = _numbers(path, number, columns, cells)
+        units_per_s = values[0] if has_frame_rate else SIXTIETHS
         day_times_s.append(_day_time_s(path, number, cells[0], units_per_s))
-        values.append(numbers[1:])
-    if not values:
+        rows.append(values[1:].astype(np.float32))
+    if not rows:
         raise UserError("%s: no rows below the header; expected one for each frame" % path)
-    values = np.array(values, dtype=np.float32)         # [frames, shapes and angles]
+    rows = np.stack(rows)                               # [frames, shapes and angles]
     return LiveLinkTake(
         day_times_s[0], _times_from_start(path, day_times_s),
-        values[:, [place for place, _ in shapes]], tuple(name for _, name in shapes),
-        values[:, [place for place, _ in angles]], tuple(name for _, name in angles))
+        rows[:, [place for place, _ in shapes]], tuple(name for _, name in shapes),
+        rows[:, [place for place, _ in angles]], tuple(name for _, name in angles))
 
 
 def _read_header(path, columns):
@@ -145,28 +151,29 @@ def _read_header(path, columns):
 
 
 def _numbers(path, number, columns, cells):
-    numbers = []
+    """float64 [columns - 1], all but the timecode; UserError names the first that is none."""
+    try:
+        values = np.array([float(cell) for cell in cells[1:]])
+    except ValueError:
+        values = None
+    if values is not None and np.isfinite(values).all():
+        return values
     for column, cell in zip(columns[1:], cells[1:]):
-        try:
-            value = float(cell)
-        except ValueError:
-            raise UserError("%s line %d: column %s is %r, not a number"
+        if not re.match(NUMBER, cell.strip()):
+            raise UserError("%s line %d: column %s is %r; expected a finite number"
                             % (path, number, column, cell.strip()))
-        if not np.isfinite(value):
-            raise UserError("%s line %d: column %s is %s; expected a finite number"
-                            % (path, number, column, cell.strip()))
-        numbers.append(value)
-    return numbers
+    raise UserError("%s line %d: a number is too large" % (path, number))
 
 
 def _day_time_s(path, number, text, units_per_s):
-    try:
-        hours, minutes, seconds, units = text.strip().replace(";", ":").split(":")
-        time_s = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
-        return time_s + float(units) / units_per_s
-    except (ValueError, ZeroDivisionError):
+    found = re.match(TIMECODE, text.strip())
+    if not found:
         raise UserError("%s line %d: %r is not a timecode HH:MM:SS:FF.mmm"
                         % (path, number, text.strip()))
+    if not units_per_s > 0:
+        raise UserError("%s line %d: a FrameRate of %g" % (path, number, units_per_s))
+    hours, minutes, seconds, units = found.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(units) / units_per_s
 
 
 def _times_from_start(path, day_times_s):
