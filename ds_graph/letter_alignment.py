@@ -76,7 +76,8 @@ def letter_times(letters, phones):
         start_s, end_s = phones[first][1], phones[last][2]
         parts = np.array([_part(letters[k], names[last]) if k > i or first == last else SOUNDING
                           for k in sharing])
-        edges_s = start_s + (end_s - start_s) * np.concatenate(([0], np.cumsum(parts / parts.sum())))
+        passed = np.concatenate(([0.0], np.cumsum(parts / parts.sum())))
+        edges_s = start_s + (end_s - start_s) * passed
         times.extend((letters[k], a, b) for k, a, b in zip(sharing, edges_s, edges_s[1:]))
         i = sharing[-1] + 1
     return times

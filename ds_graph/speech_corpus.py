@@ -190,7 +190,8 @@ def _in_a_room(random, samples):
 
 def _filtered(random, samples):
     """A smooth random frequency curve of +-10 dB; sometimes the band of a telephone or less."""
-    spectrum = np.fft.rfft(samples, _fast_length(len(samples)))
+    length = _fast_length(len(samples))
+    spectrum = np.fft.rfft(samples, length)
     frequency_hz = np.linspace(0.0, SAMPLE_RATE_HZ / 2.0, len(spectrum))
     knots_hz = np.array([0, 100, 200, 400, 800, 1600, 3200, 5600, 8000.0])
     gain_db = np.interp(frequency_hz, knots_hz, np.clip(np.cumsum(random.randn(9) * 3.0), -12, 12))
@@ -198,7 +199,7 @@ def _filtered(random, samples):
         low_hz, high_hz = random.uniform(60, 350), random.uniform(2600, 7000)
         gain_db -= 24.0 * np.log2(np.maximum(low_hz / np.maximum(frequency_hz, 20.0), 1.0))
         gain_db -= 24.0 * np.log2(np.maximum(frequency_hz / high_hz, 1.0))
-    return np.fft.irfft(spectrum * 10 ** (gain_db / 20.0), _fast_length(len(samples)))[:len(samples)]
+    return np.fft.irfft(spectrum * 10 ** (gain_db / 20.0), length)[:len(samples)]
 
 
 def _fast_length(num_samples):

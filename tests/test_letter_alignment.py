@@ -47,8 +47,10 @@ def test_frames_hold_letters_where_they_sound_and_collapse_to_the_text():
     words = [("happy", 0.1, 0.5), ("apple", 0.9, 1.3)]
     frames = letter_frames(words, happy + [(SILENCE, 0.5, 0.9)] + apple, 80)
     assert text_of_frames(frames) == "happy apple "
+
     def at(time_s):                             # frame centres stand at 20 t + 16 ms
         return (ALPHABET + "_")[frames[int(round((time_s * 1000 - 16) / 20))]]
+
     assert [at(0.15), at(0.25), at(0.45), at(0.7), at(0.95), at(1.5)] == list("hay_a_")
     assert frames[0] == frames[-1] == BLANK_INDEX
     assert "".join(at(0.31 + 0.02 * k) for k in range(5)).strip("_") in ("pp_pp", "ppp_p", "pp_p")
