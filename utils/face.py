@@ -262,7 +262,7 @@ class Face(object):
         inside.sprite(self.tongue, (0.8 * jaw_x, MOUTH_Y + 17 + 0.50 * jaw_y))
         inside.sprite(self.lower_teeth, (jaw_x, MOUTH_Y + 9.5 + 0.95 * jaw_y + 4 * forward))
         inside.sprite(self.upper_teeth, (0, MOUTH_Y - 7.5 - 4 * forward))
-        inside.soft_line(shifted(upper_inner, -0.5), (26, 16, 46), 4.5, 0.50, 1.4)
+        inside.soft_line(shifted(upper_inner, -0.5), (26, 16, 46), 4.0, 0.42, 1.2)
         inside.soft_line(shifted(lower_inner, 0.3), (26, 16, 46), 2.0, 0.35, 0.9)
         inside.soft(opening, (30, 18, 52), 0.5 * forward, 1.0)
         brush.paste(inside, opening)
@@ -273,22 +273,24 @@ class Face(object):
         top, lip = upper_inner[middle, 1] + 1.0, lower_inner[middle, 1]
         centre = 0.5 * lower_inner[middle, 0] + 0.5 * jaw_x
         half = min(19.0, 0.36 * (lower_inner[-1, 0] - lower_inner[0, 0]) + 3)
-        tip = lip + 3 + 33 * amount
+        half *= min(1.0, 0.6 + 2 * amount)
+        tip = max(lip - 2 + 38 * amount, top + 3)
+        seen = min(1.0, amount / 0.08)                      # it comes up from the mouth's dark
         angle = np.linspace(0, np.pi, 25)
         round_y = min(half, 0.6 * (tip - top))
         arc = np.stack([half * np.cos(angle), tip - round_y + round_y * np.sin(angle)], 1)
         shape = np.concatenate([[(half * 0.86, top)], arc, [(-half * 0.86, top)]]) + (centre, 0)
         brush.soft(shape + (0, 3), (50, 50, 120), 0.45 * min(1, 3 * amount), 2.2)
-        brush.fill(shape, (92, 84, 194))
+        brush.soft(shape, (92, 84, 194), seen, 0.2)
         inner = np.concatenate([[(half * 0.62, top)], arc * (0.74, 1) - (0, 3.2),
                                 [(-half * 0.62, top)]]) + (centre - 1, 0)
-        brush.soft(inner, (136, 128, 230), 0.9, 2.4)
+        brush.soft(inner, (136, 128, 230), 0.9 * seen, 2.4)
         brush.soft_line([(centre, top), (centre, max(top + 1, tip - 0.45 * (tip - top)))],
-                        TONGUE_DARK, 1.8, 0.55, 0.9)
+                        TONGUE_DARK, 1.8, 0.55 * seen, 0.9)
         brush.soft(ellipse((centre - half * 0.35, tip - 8), 4, 3), (216, 214, 252),
                    0.55 * min(1, 2 * amount), 1.2)
         brush.soft_line([(centre - half, top + 1), (centre + half, top + 1)], (40, 26, 84), 3.0,
-                        0.6, 1.4)
+                        0.6 * seen, 1.4)
 
 
 class Brush(object):

@@ -132,6 +132,10 @@ def lip_curves(weights):
     outer = (1 - 0.42 * funnel) * (1 - 0.46 * pucker) * with_jaw
     inner = (1 - 0.66 * funnel) * (1 - 0.72 * pucker) * with_jaw
     curves[:, 0] -= np.outer([1 - outer, 1 - inner, 1 - inner, 1 - outer], NEUTRAL_LIPS[0, 0])
+    # A tucked lower lip under a raised upper one is f: the upper teeth have to show.
+    for suffix, side in SIDES:
+        bite = np.tanh(8 * value("mouthRollLower") * value("mouthUpperUp" + suffix))
+        curves[:2, 1] -= 5.0 * bite * _side_bump(side)
     # mouthClose undoes the jaw's part of the gap; what goes beyond presses the lips.
     corrective, beyond = min(close, jaw_open), max(close - jaw_open, 0.0)
     curves[:2, 1] += 0.26 * corrective * JAW_GAP
