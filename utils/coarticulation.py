@@ -33,7 +33,7 @@ from utils.phone_shapes import (ATTAINED, DOMINANCE, GLIDES, GROUP_COLUMNS, GROU
 REACH_S = {"jaw": (0.075, 0.065), "round": (0.115, 0.085), "spread": (0.085, 0.075),
            "lips": (0.065, 0.060), "tongue": (0.055, 0.050)}
 CORE_MARGIN_S = 0.040               # from a phone's edge to its core, at most a quarter of it
-SILENCE_MARGIN_S = 0.070            # lips part and settle this far inside a pause
+SILENCE_MARGIN_S = 0.055            # lips part and settle this far inside a pause
 SHORT_PAUSE_S, LONG_PAUSE_S = 0.08, 0.30    # a pause below the first does not move the face
 SHUT_HALF_S = 0.022                 # lips stay shut for at least twice this: one frame at 24 fps
 RAMP_S = (0.035, 0.075)             # shortest and longest way into and out of a constraint
@@ -169,17 +169,17 @@ def _constrain(weights, segments, times_s):
             columns = GROUP_COLUMNS[group]
             weights[:, columns] += pull * (TARGETS[name][columns] - weights[:, columns])
 
-    apart = np.ones((len(times_s), 1))
+    apart = np.ones(len(times_s))
     for i in range(len(segments)):
         name = segments[i][0]
         if name in LIPS_SHUT:
-            shut = _window(segments, i, LIPS_SHUT[name], times_s)[:, np.newaxis]
+            shut = _window(segments, i, LIPS_SHUT[name], times_s)
             columns = GROUP_COLUMNS["lips"]
-            weights[:, columns] += shut * (TARGETS[name][columns] - weights[:, columns])
+            weights[:, columns] += shut[:, np.newaxis] * (TARGETS[name][columns]
+                                                          - weights[:, columns])
             apart *= 1.0 - shut
     # mouthClose undoes the jaw's opening at the lips: equal to jawOpen, the lips meet.
-    weights[:, _MOUTH_CLOSE] = weights[:, _JAW_OPEN] * (1.0 - apart[:, 0])
-    weights[:, _APART] *= apart
+    weights[:, _MOUTH_CLOSE] = weights[:, _JAW_OPEN] * (1.0 - apart)
 
 
 def _window(segments, i, share, times_s):

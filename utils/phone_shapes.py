@@ -38,7 +38,7 @@ _COLUMNS = tuple(shape for group in GROUPS.values() for shape in group)
 #                             Dimple      RollLower      ShrugUpper     round    lips
 #                                            RollUpper
 _TABLE = """
-sil   0  0   0  1   0  0  1   0  0  3  1   2  3  1   0   0  |  20 10 10 20 10
+sil   0  0   0  1   0  0  1   0  0  3  1   2  3  1   0   0  |  30 10 10 30 10
 AA   46  0   2  0   2  3  0  18  7  0  0   0  0  0   0   0  |  10  6  6 10  4
 AE   40  0   0  0  10  9  2  22 10  0  0   0  0  0   0   0  |  10  6  8 10  4
 AH   30  0   2  0   3  3  1  15  6  0  0   0  0  0   0   0  |   9  4  5  8  4
