@@ -164,7 +164,7 @@ def test_f_shows_the_upper_teeth_on_the_lower_lip(shapes):
     assert teeth.sum() > 60
     column = int(np.median(np.nonzero(teeth)[1]))
     lowest = np.nonzero(teeth[:, column])[0].max()
-    below = mouth(picture(**shapes))[lowest + 3:lowest + 7, column]          # the lower lip, no dark
+    below = mouth(picture(**shapes))[lowest + 3:lowest + 7, column]     # the lower lip
     assert (below[:, 2] - below[:, 0] > 50).all() and (below[:, 2] > 150).all()
 
 

@@ -102,8 +102,8 @@ def test_the_index_precedes_the_pictures(preview):
 
 def test_the_longer_of_picture_and_sound_sets_the_length(tmp_path):
     long_sound = str(tmp_path / "long.mp4")
-    write_preview(long_sound, speaking(6), FACE_CHANNELS, 30, clap(str(tmp_path / "c.wav"), 1.0, .5),
-                  SIZE)
+    write_preview(long_sound, speaking(6), FACE_CHANNELS, 30,
+                  clap(str(tmp_path / "c.wav"), 1.0, 0.5), SIZE)
     assert len(decoded_audio(long_sound)) > 0.95 * RATE_HZ
     long_picture = str(tmp_path / "picture.mp4")
     write_preview(long_picture, speaking(20), FACE_CHANNELS, 30,
@@ -111,7 +111,8 @@ def test_the_longer_of_picture_and_sound_sets_the_length(tmp_path):
     assert len(decoded_frames(long_picture)) == 20
 
 
-@pytest.mark.parametrize("fps, told", [(24, "24 fps"), (60, "60 fps"), (30000 / 1001., "29.97 fps")])
+@pytest.mark.parametrize("fps, told", [(24, "24 fps"), (60, "60 fps"),
+                                       (30000 / 1001., "29.97 fps")])
 def test_rates(tmp_path, fps, told):
     path = str(tmp_path / "rate.mp4")
     write_preview(path, speaking(5), FACE_CHANNELS, fps, size=SIZE)

@@ -77,7 +77,7 @@ def face_of_size(size):
     return Face(size)
 
 
-class Face(object):
+class Face:
     """The layers and fields of one picture size, and draw(weights)."""
 
     def __init__(self, size):
@@ -157,7 +157,7 @@ class Face(object):
             shade_back *= WARP_CELL / SHADE_CELL
             shade = cv2.remap(shade, self.shade_x + shade_back[..., 0],
                               self.shade_y + shade_back[..., 1], cv2.INTER_LINEAR)
-            shade = 0.6 * np.tanh(shade / 0.6)          # folds of many shapes do not add up to black
+            shade = 0.6 * np.tanh(shade / 0.6)      # many folds do not add up to black
             shade = cv2.resize(shade, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
             shade = cv2.multiply(shade, head[..., 3], scale=1 / 255.0, dtype=cv2.CV_32F)
             skin = cv2.add(skin, cv2.merge([shade * part for part in SHADE_COLOUR]),
@@ -293,7 +293,7 @@ class Face(object):
                         0.6 * seen, 1.4)
 
 
-class Brush(object):
+class Brush:
     """Draws on a part of a frame at FINE times its size, in design units.
 
     As a context manager it puts the part back, averaged down. Enlarging repeats pixels and

@@ -269,8 +269,8 @@ def paint_hair(painter, skin, coverage):
         + 0.5 * painter.bump(84, 84, 22, 26, both_sides=False)
     hair = mix(np.zeros_like(skin) + HAIR_DARK, HAIR_MIDDLE, 0.55 + 0.45 * glow)
     strands = hair_strands(outer, inner, random)
-    for first, colour, width, blur, strength in ((0, HAIR_DARK, 2.2, 0.9, 0.55 + 0 * glow),
-                                                 (1, HAIR_MIDDLE, 1.6, 0.7, 0.70 + 0 * glow),
+    for first, colour, width, blur, strength in ((0, HAIR_DARK, 2.2, 0.9, 0.55),
+                                                 (1, HAIR_MIDDLE, 1.6, 0.7, 0.70),
                                                  (2, HAIR_LIGHT, 1.5, 0.6, 0.12 + 0.60 * glow)):
         hair = mix(hair, colour, painter.strokes(strands[first::3], width, blur) * strength)
     hair = mix(hair, HAIR_DARK, 0.6 * painter.bump(118, 190, 13, 60))
