@@ -1,6 +1,8 @@
 """Checkpoints: found by any of their names, whole or absent, refused in one line."""
+import contextlib
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -186,6 +188,30 @@ def test_unwritable_place_is_one_line(model, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="in the way"):
         save(model, tmp_path / "file")
+
+
+@contextlib.contextmanager
+def file_size_limit(num_bytes):
+    """Writing more than this to a file fails, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_full_disk_keeps_the_checkpoint_before(model, tmp_path):
+    prefix = save(model, tmp_path, 5)
+    assert os.path.getsize(prefix + checkpoint.DATA_SUFFIX) > 15000
+    with file_size_limit(10000):
+        with pytest.raises(UserError) as error:
+            save(model, tmp_path, 6)
+    assert re.search(r"cannot write the checkpoint \S+gstep_6.model: File too large; free the",
+                     str(error.value))
+    assert [step for step, _ in checkpoint.list_checkpoints(str(tmp_path))] == [5]
+    assert len(os.listdir(str(tmp_path))) == 3
 
 
 def test_record_reads_back_and_defaults_to_the_published_system(model, tmp_path):

@@ -1,5 +1,4 @@
 """TensorBoard: the event files by its own reader, and the scalars by its own server."""
-import io
 import json
 import os
 import socket
@@ -15,7 +14,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training_runs import small_config, start
-from utils import trainer
+from utils.errors import UserError
 from utils.summaries import Summaries
 from utils.voca_model import LOSS_NAMES
 
@@ -77,7 +76,6 @@ def test_a_killed_sessions_later_steps_are_dropped(tmp_path):
     for step in (20, 40, 60, 80):
         killed.add_losses("train", step, losses, 1e-3)
     killed.close()
-    time.sleep(1.1)                                         # event files are named by the second
     resumed = Summaries(str(tmp_path), 40)
     for step in (60, 80, 100):
         resumed.add_losses("train", step, dict.fromkeys(LOSS_NAMES, 2.0), 1e-3)
@@ -98,6 +96,19 @@ def test_colours_and_size_of_a_picture_survive(tmp_path):
     assert (coded.step, coded.width, coded.height) == (7, 6, 4)
     decoded = cv2.imdecode(np.frombuffer(coded.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
     np.testing.assert_array_equal(decoded[:, :, ::-1], picture)
+
+
+def test_full_disk_is_one_line(tmp_path):
+    resource = pytest.importorskip("resource")
+    summaries = Summaries(str(tmp_path))
+    noise = np.random.RandomState(0).randint(0, 255, [100, 100, 3]).astype(np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10000, before[1]))
+    try:
+        with pytest.raises(UserError, match="cannot write the summaries in .*: File too large"):
+            summaries.add_picture(1, "noise", noise)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def free_port():

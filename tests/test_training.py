@@ -162,9 +162,6 @@ class NoSummaries(object):
 
     add_region_errors = add_picture = add_losses
 
-    def flush(self):
-        pass
-
 
 def test_an_existing_run_wants_a_word(tmp_path):
     config = small_config(tmp_path, epoch_num=1)

@@ -202,9 +202,17 @@ def save_checkpoint(session, saver, prefix, info):
             os.replace(os.path.join(aside, name + suffix), prefix + suffix)
     except (OSError, tf.errors.OpError) as error:
         raise UserError("cannot write the checkpoint %s: %s; free the space or set another "
-                        "checkpoint_dir" % (prefix, str(error).split("\n")[0]))
+                        "checkpoint_dir" % (prefix, _reason(error)))
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _reason(error):
+    """The system's words in an error of writing; TensorFlow's hold 'PATH; REASON' in a line."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    told = [line for line in str(error).split("\n") if "; " in line]
+    return told[0].split("; ")[-1] if told else str(error).split("\n")[0]
 
 
 def delete_checkpoint(prefix):

@@ -1,19 +1,25 @@
 """TensorBoard summaries of a run: scalars under the published tags, and pictures of curves."""
 import os
+import socket
+import time
 
 import cv2
 import numpy as np
 
+from utils.errors import UserError
 from utils.files import make_folder
 from utils.quiet_tensorflow import tf
 from utils.voca_model import LOSS_NAMES
 
 COLLECTIONS = {"train": "training", "validation": "validation"}   # folder: ending of its tags
-FLUSH_S = 10
+EVENT_FILE_VERSION = "brain.Event:2"
 
 
 class Summaries(object):
     """The event files in <folder>/train and <folder>/validation.
+
+    Each event is written and flushed at once: TensorFlow's own writer does so in a thread, where
+    a full disk ends in a traceback or in a wait without end, and a killed run loses its last ones.
 
     Args:
       folder: of both.
@@ -24,15 +30,23 @@ class Summaries(object):
 
     def __init__(self, folder, first_step=0, graph=None):
         self._writers = {}
+        self._folder = folder
         for collection in COLLECTIONS:
             path = os.path.join(folder, collection)
             make_folder(path)
-            writer = tf.summary.FileWriter(path, flush_secs=FLUSH_S)
+            now = time.time()
+            # TensorBoard reads the files of a folder in the order of their names.
+            name = "events.out.tfevents.%010d.%s.%06d" % (now, socket.gethostname(),
+                                                          now % 1 * 1e6)
+            self._writers[collection] = tf.io.TFRecordWriter(os.path.join(path, name))
+            self._write(collection, tf.Event(wall_time=now, file_version=EVENT_FILE_VERSION))
             # Steps are written as they stand after a training step: the next one is + 1.
-            writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), first_step + 1)
-            self._writers[collection] = writer
+            self._write(collection, tf.Event(
+                wall_time=now, step=first_step + 1,
+                session_log=tf.SessionLog(status=tf.SessionLog.START)))
         if graph is not None and first_step == 0:
-            self._writers["train"].add_graph(graph)
+            self._write("train", tf.Event(wall_time=time.time(), graph_def=graph.as_graph_def(
+                add_shapes=True).SerializeToString()))
 
     def add_losses(self, collection, step, losses, learning_rate):
         """loss_training, reconstruction_loss_training, ... or the same of validation."""
@@ -58,11 +72,16 @@ class Summaries(object):
         self._add("validation", step, [tf.Summary.Value(tag=tag, image=image)])
 
     def _add(self, collection, step, values):
-        self._writers[collection].add_summary(tf.Summary(value=values), step)
+        self._write(collection, tf.Event(wall_time=time.time(), step=step,
+                                         summary=tf.Summary(value=values)))
 
-    def flush(self):
-        for writer in self._writers.values():
-            writer.flush()
+    def _write(self, collection, event):
+        try:
+            self._writers[collection].write(event.SerializeToString())
+            self._writers[collection].flush()
+        except tf.errors.OpError as error:
+            raise UserError("cannot write the summaries in %s: %s; free the space or set another "
+                            "checkpoint_dir" % (self._folder, error.message.split("; ")[-1]))
 
     def close(self):
         for writer in self._writers.values():

@@ -246,7 +246,6 @@ class Trainer(object):
             self._validate_epoch(summaries, epoch, learning_rate)
         if self.step % self.config.checkpoint_interval == 0:
             self._save()
-            summaries.flush()
         line.update(self.step, epoch + 1, losses["loss"], self.best_loss)
 
     def _validates_after(self, epoch):
@@ -262,7 +261,6 @@ class Trainer(object):
     def _validate_epoch(self, summaries, epoch, learning_rate):
         loss, predicted = self._validate(summaries, learning_rate)
         self._add_pictures(summaries, epoch, predicted)
-        summaries.flush()
         if self.best_loss is None or loss < self.best_loss:
             self._save_best(loss)
 
