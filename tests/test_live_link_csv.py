@@ -54,7 +54,7 @@ def unreal_import(path):
 
 
 def test_header_and_first_rows_verbatim(tmp_path):
-    weights = np.zeros((3, 52))
+    weights = np.zeros((3, 52)) * -1.0                                  # -0.0 is written as 0
     weights[1, UNREAL_CHANNELS.index("jawLeft")] = 0.25
     weights[2, UNREAL_CHANNELS.index("tongueOut")] = 1.0
     write_live_link_csv(tmp_path / "a.csv", weights, UNREAL_CHANNELS, 30)

@@ -6,7 +6,8 @@ decode the first audio stream -> float -> mean of the channels -> 16 kHz. A file
 stands at the start of the file; where a video's sound starts later, silence fills the gap.
 
 What is damaged part-way (a download that broke off, a recorder that was killed) is decoded
-as far as it goes, with a warning on stderr; only a file that yields nothing is refused.
+as far as it goes, with a warning on stderr where ffmpeg complains; only a file that yields
+nothing is refused.
 """
 import contextlib
 import math
@@ -95,7 +96,7 @@ class AudioFile(object):
                 process.stdout.close()
                 process.wait()
             complaints.seek(0)
-            complaint = _last_line(complaints.read().decode("utf-8", "replace"))
+            complaint = _first_line(complaints.read().decode("utf-8", "replace"))
         if complaint and not num_seen:
             raise UserError("%s: no sound could be decoded (ffmpeg: %s); give a file that plays"
                             % (self.path, complaint))
@@ -311,9 +312,10 @@ def _duration_s(report):
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def _last_line(report):
-    lines = [line.strip() for line in report.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+def _first_line(report):
+    """The first thing ffmpeg says, without the "[wav @ 0x1f2e] " of the part that says it."""
+    lines = [re.sub(r"^(\[[^]]*\] *)+", "", line.strip()) for line in report.splitlines()]
+    return next((line for line in lines if line), "")
 
 
 def _reason(report, path):
@@ -322,4 +324,4 @@ def _reason(report, path):
     telling = [line for line in lines
                if re.search(r"moov atom|Invalid data|[Ee]rror|not found|could not", line)]
     line = (telling or lines or ["it says nothing"])[0]
-    return re.sub(r"^\[[^]]*\] *", "", line.replace("file:" + path + ": ", ""))
+    return _first_line(line.replace("file:" + path + ": ", ""))
