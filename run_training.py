@@ -46,13 +46,15 @@ def main():
 
     trainer.existing_run(config, args.resume, args.overwrite)   # before any long work
     acoustic_graph = load_acoustic_graph(config.deepspeech_graph_fname)
-    training = load_subjects(config, config.subject_for_training, acoustic_graph)
-    validation = load_subjects(config, config.subject_for_validation, acoustic_graph)
+    num_training = len(config.subject_for_training)
+    subjects = load_subjects(config, config.subject_for_training + config.subject_for_validation,
+                             acoustic_graph)
+    training, validation = subjects[:num_training], subjects[num_training:]
     graph_path = os.path.abspath(config.deepspeech_graph_fname)
     graph_record = {"name": "/".join(graph_path.split(os.sep)[-2:]),    # no folders of this machine
                     "sha256": acoustic_release_sha256(config.deepspeech_graph_fname)}
     run = trainer.start(config, training, validation, graph_record,
-                        data_fingerprint(training + validation), args.resume, args.overwrite)
+                        data_fingerprint(subjects), args.resume, args.overwrite)
     print("training on %d subjects, %d frames; validation on %d, %d frames; steps %d to %d" % (
         len(training), sum(len(subject.targets) for subject in training), len(validation),
         sum(len(subject.targets) for subject in validation), run.step, run.total_steps))

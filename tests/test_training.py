@@ -2,6 +2,7 @@
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -203,6 +204,25 @@ def test_resuming_something_else_is_refused(tmp_path):
     other = {"name": "other", "sha256": {"output_graph.pb": "cd"}}
     with pytest.raises(UserError, match="features of none, but deepspeech_graph_fname is other"):
         trainer.start(config, training, validation_subjects, other, "data 1", True)
+
+
+def test_published_checkpoint_goes_on_with_its_own_features(tmp_path, reference_vectors):
+    """It has no record: its features were of the reference profile, its losses start there."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for suffix in (checkpoint.INDEX_SUFFIX, checkpoint.DATA_SUFFIX):
+        shutil.copy(os.path.join(reference_vectors, "gstep_199800.model" + suffix), str(folder))
+    values = dict(speech_encoder_size_factor=1.0, expression_dim=50)
+    with pytest.raises(UserError, match="feature_profile = reference, the config has deepspeech"):
+        start(small_config(tmp_path, **values), resume=True)
+    run = start(small_config(tmp_path, feature_profile="reference", **values), resume=True)
+    assert run.last_good == str(folder / "gstep_199800.model")
+
+
+def test_validation_on_nothing_is_refused(tmp_path):
+    run = start(small_config(tmp_path))
+    with pytest.raises(UserError, match="subjects v have no 2 consecutive frames"):
+        validation.validation_losses(run.model, [small_subject("v", 1, 0)], 2)
 
 
 def test_nan_stops_with_step_and_last_good_checkpoint(tmp_path):

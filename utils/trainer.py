@@ -172,7 +172,7 @@ class Trainer(object):
         self._pictured_epoch = self.step // self.batches.steps_per_epoch
 
     def _check_resumable(self, prefix):
-        """UserError where the checkpoint was trained in a way that this config cannot go on with."""
+        """UserError where this config cannot go on with what the checkpoint was trained with."""
         info = checkpoint.read_checkpoint_info(prefix)
         advice = "put it back, or start again with --overwrite"
         if info["data_fingerprint"] not in (None, self.record["data_fingerprint"]):
@@ -183,8 +183,10 @@ class Trainer(object):
             raise UserError("cannot resume %s: it was trained on the features of %s, but "
                             "deepspeech_graph_fname is %s, another network; %s"
                             % (prefix, before["name"], now["name"], advice))
+        # A published checkpoint has no record of its config, but its profile is known.
+        was_config = dict(info["config"] or {}, feature_profile=info["feature_profile"])
         for key in FIXED_KEYS:
-            was = (info["config"] or {}).get(key, getattr(self.config, key))
+            was = was_config.get(key, getattr(self.config, key))
             if was != getattr(self.config, key):
                 raise UserError("cannot resume %s: it was trained with %s = %s, the config has "
                                 "%s; %s" % (prefix, key, was, getattr(self.config, key), advice))

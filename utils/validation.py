@@ -5,6 +5,7 @@ import numpy as np
 
 from utils.batches import Batches
 from utils.channels import MODEL_CHANNELS, region
+from utils.errors import UserError
 from utils.voca_model import LOSS_NAMES
 
 REGIONS = ("jaw", "lips", "eyes", "brows")
@@ -19,7 +20,8 @@ ChannelScore = collections.namedtuple("ChannelScore", "name mae r mean_mae")
 def validation_losses(model, subjects, num_consecutive_frames):
     """The losses (dictionary of floats) over all frames of `subjects`.
 
-    Each subject counts by its frames times the channels it has, as in one big batch.
+    Each subject counts by its frames times the channels it has, as in one big batch. Raises
+    UserError where there is nothing to measure on.
     """
     totals, weight = dict.fromkeys(LOSS_NAMES, 0.0), 0.0
     for subject in subjects:
@@ -32,7 +34,12 @@ def validation_losses(model, subjects, num_consecutive_frames):
             weight += known
             for name in LOSS_NAMES:
                 totals[name] += known * float(losses[name])
-    return {name: total / weight if weight else 0.0 for name, total in totals.items()}
+    if weight == 0.0:
+        raise UserError("the validation subjects %s have no %d consecutive frames with a channel "
+                        "that is known; name others in subject_for_validation"
+                        % (", ".join(subject.name for subject in subjects),
+                           num_consecutive_frames))
+    return {name: total / weight for name, total in totals.items()}
 
 
 def predictions(model, subjects):
