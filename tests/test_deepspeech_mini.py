@@ -1,0 +1,95 @@
+"""The embedded acoustic graph as it lies in ds_graph/: size, silence, letters, both containers."""
+import os
+import re
+
+import numpy as np
+import pytest
+
+from conftest import REPOSITORY
+from ds_graph.letter_alignment import text_of_frames
+from ds_graph.measure_deepspeech_mini import client_text, edit_distance
+from graph_fixture import can_write_tflite, write_random_graph
+from utils.acoustic_graph import load_acoustic_graph
+from utils.acoustic_stream import letter_probabilities
+from utils.audio import read_audio
+from utils.constants import ACOUSTIC_FPS, ALPHABET, BLANK_INDEX, SAMPLE_RATE_HZ
+from utils.transcript import read_alphabet
+
+MINI = os.path.join(REPOSITORY, "ds_graph", "deepspeech-mini")
+FILES = ("output_graph.pb", "output_graph.tflite", "alphabet.txt")
+# What audio/test_sentence.wav says (audio/make_test_sentence.py), and its pause.
+SENTENCE = ("poppy my father bought a big blue boat "
+            "now we move over warm water and she waves")
+
+
+@pytest.fixture(scope="module", params=FILES[:2])
+def graph(request):
+    return load_acoustic_graph(os.path.join(MINI, request.param))
+
+
+@pytest.fixture(scope="module")
+def sentence():
+    return read_audio(os.path.join(REPOSITORY, "audio", "test_sentence.wav"))
+
+
+def test_the_files_are_small_and_the_alphabet_is_whole():
+    assert sum(os.path.getsize(os.path.join(MINI, name)) for name in FILES) < 7.5e6
+    with open(os.path.join(MINI, "alphabet.txt")) as stream:
+        assert stream.read().endswith("\n'\n")
+    assert "".join(read_alphabet(os.path.join(MINI, "alphabet.txt"))) == ALPHABET
+
+
+def test_both_containers_say_the_same(sentence):
+    pb, tflite = (letter_probabilities(load_acoustic_graph(os.path.join(MINI, name)), sentence)
+                  for name in FILES[:2])
+    # The weights are the same numbers; TFLite also rounds what it multiplies by them.
+    assert np.abs(pb - tflite).mean() < 0.01
+    assert np.mean(pb.argmax(1) == tflite.argmax(1)) > 0.93
+
+
+@pytest.mark.parametrize("level_db", [None, -70, -50])
+def test_quiet_where_nobody_speaks(graph, level_db):
+    samples = np.zeros(3 * SAMPLE_RATE_HZ, np.float32)
+    if level_db is not None:
+        noise = np.random.RandomState(0).randn(len(samples)) * 10 ** (level_db / 20.0)
+        samples = noise.astype(np.float32)
+    blank = letter_probabilities(graph, samples)[:, BLANK_INDEX]
+    assert blank.mean() > 0.95 and np.mean(blank > 0.5) > 0.97
+
+
+def test_silence_after_speech_is_quiet_again(graph, sentence):
+    """Digital zeros are far from any recording; the state must not hang on to a letter."""
+    samples = np.concatenate([sentence, np.zeros(2 * SAMPLE_RATE_HZ, np.float32)])
+    blank = letter_probabilities(graph, samples)[-int(1.5 * ACOUSTIC_FPS):, BLANK_INDEX]
+    assert blank.mean() > 0.95
+
+
+def test_the_most_likely_letters_spell_most_of_the_sentence(graph, sentence):
+    spelt = text_of_frames(letter_probabilities(graph, sentence).argmax(1))
+    spelt = " ".join(re.sub("[^a-z' ]", "", spelt).split())
+    assert edit_distance(spelt, SENTENCE) < 0.5 * len(SENTENCE)
+
+
+def test_the_native_client_spells_most_of_the_sentence(sentence):
+    text = client_text(os.path.join(MINI, "output_graph.pb"), sentence)
+    if text is None:
+        pytest.skip("needs the deepspeech 0.5.0 package (reference stack)")
+    assert edit_distance(text, SENTENCE) < 0.5 * len(SENTENCE)
+
+
+def test_edit_distance_by_hand():
+    assert [edit_distance(a, b) for a, b in (("abc", "abc"), ("", "abc"), ("abc", ""),
+                                             ("kitten", "sitting"), ("b", "ab"))] \
+        == [0, 3, 3, 3, 1]
+
+
+def test_a_random_graph_has_the_same_weights_in_both_containers(tmpdir, sentence):
+    folder = write_random_graph(str(tmpdir), width=16, eight_bit=False)
+    pb = load_acoustic_graph(os.path.join(folder, "output_graph.pb"))
+    assert pb.num_hidden == 16
+    probabilities = letter_probabilities(pb, sentence[:SAMPLE_RATE_HZ])
+    np.testing.assert_allclose(probabilities.sum(1), 1.0, atol=1e-5)
+    if can_write_tflite():
+        tflite = load_acoustic_graph(os.path.join(folder, "output_graph.tflite"))
+        np.testing.assert_allclose(letter_probabilities(tflite, sentence[:SAMPLE_RATE_HZ]),
+                                   probabilities, atol=1e-5)
