@@ -79,6 +79,13 @@ def test_published_file_loads(tmp_path):
     assert not hasattr(config, "templates_path")
 
 
+def test_published_file_with_its_processed_cache_gets_the_published_profile(tmp_path):
+    text = PUBLISHED_FILE.replace("processed_audio_path =", "processed_audio_path = ./cache.pkl")
+    assert read_text(tmp_path, text).feature_profile == "reference"
+    said = text.replace("num_audio_features", "feature_profile = deepspeech\nnum_audio_features")
+    assert read_text(tmp_path, said).feature_profile == "deepspeech"
+
+
 def test_paths_may_be_missing(tmp_path):
     """The published writer's own file lacks one that its reader wanted."""
     lines = [line for line in PUBLISHED_FILE.split("\n") if "verts_mmaps_path" not in line]

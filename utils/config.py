@@ -10,7 +10,7 @@ import difflib
 import os
 
 from utils.constants import (FEATURE_PROFILES, NUM_BLENDSHAPES, NUM_LETTERS, PROFILE_DEEPSPEECH,
-                             WINDOW_FRAMES)
+                             PROFILE_REFERENCE, WINDOW_FRAMES)
 from utils.errors import UserError
 from utils.files import written_aside
 
@@ -217,6 +217,9 @@ def read_config(path):
             except ValueError:
                 raise UserError("%s, section [%s]: %s = %s; allowed: %s" % (
                     path, key.section, key.name, text or "(empty)", allowed_text(key)))
+    if values.get("processed_audio_path") and "feature_profile" not in values:
+        # A published file does not know the key, and its cache holds the published features.
+        values["feature_profile"] = PROFILE_REFERENCE
     config = Config(**values)
     _check_together(config, path)
     return config
