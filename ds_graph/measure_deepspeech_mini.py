@@ -118,7 +118,7 @@ def row_of(name, cases, graph):
         hits, counted = hits + new_hits, counted + new_counted
         bilabials.append(bilabial)
     lag, correlation = lag_ms(np.concatenate(bilabials))
-    return "%-24s %6s  %6.3f  %6.3f  %6.3f  %+5.0f ms  %5.2f" % (
+    return "%-34s %6s  %6.3f  %6.3f  %6.3f  %+5.0f ms  %5.2f" % (
         name, "%.3f" % (client_errors / float(letters)) if client_there else "-",
         greedy_errors / float(letters), np.mean(accuracy), hits / float(counted), lag,
         correlation)
@@ -161,7 +161,7 @@ def silence_rows(graph):
                           ("white noise, -70 dB", random.randn(num_samples) * 10 ** -3.5),
                           ("white noise, -40 dB", random.randn(num_samples) * 10 ** -2.0)):
         blank = letter_probabilities(graph, samples.astype(np.float32))[:, BLANK_INDEX]
-        yield "%-24s %6.4f  %6.4f" % (name, blank.mean(), blank.min())
+        yield "%-34s %6.4f  %6.4f" % (name, blank.mean(), blank.min())
 
 
 def main():
@@ -175,15 +175,15 @@ def main():
                         metavar=("AUDIO", "TEXTGRID"))
     arguments = parser.parse_args()
     graph = load_acoustic_graph(arguments.graph)
-    print("silence                  p(blank): mean, least")
+    print("%-34s p(blank): mean, least" % "silence")
     for row in silence_rows(graph):
         print(row)
-    print("\ncharacter errors         client  greedy   frames  phones  p b m lag, correlation")
+    print("\n%-34s client  greedy  frames  phones  p b m lag, correlation" % "character errors")
     voices = list_voices()
     _, held_out = sentences()
     for number, voice in enumerate(HELD_OUT_VOICES + OTHER_VOICES):
         if voice not in voices:
-            print("%-24s not on this machine" % voice)
+            print("%-34s not on this machine" % voice)
             continue
         texts = np.random.RandomState(number).permutation(held_out)[:arguments.sentences]
         cases = [synthesise(text, voice) for text in texts]
