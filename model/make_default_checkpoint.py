@@ -33,9 +33,11 @@ def training_config(corpus_folder, run_folder, training, validation, num_epochs)
     """How the default is trained; what is not named here is the config's own default."""
     return Config(
         checkpoint_dir=run_folder, deepspeech_graph_fname=ACOUSTIC_GRAPH,
-        training_data_path=corpus_folder, raw_audio_path="", verts_mmaps_path="",
-        data2array_verts_path="", subject_for_training=training,
-        subject_for_validation=validation, learning_rate=LEARNING_RATE,
+        training_data_path=corpus_folder,
+        # Not there, so the folder is what is trained on, whatever lies in training_data.
+        raw_audio_path=os.path.join(corpus_folder, "raw_audio_fixed.pkl"),
+        subject_for_training=training, subject_for_validation=validation,
+        learning_rate=LEARNING_RATE,
         decay_rate=(LAST_LEARNING_RATE / LEARNING_RATE) ** (1.0 / max(1, num_epochs - 1)),
         epoch_num=num_epochs, checkpoint_interval=2000)
 
@@ -52,8 +54,8 @@ def keep_checkpoint(prefix, kept_prefix):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--minutes", type=float, default=120.0, help="of speech to train on")
-    parser.add_argument("--epochs", type=int, default=40, help="passes over the corpus")
+    parser.add_argument("--minutes", type=float, default=90.0, help="of speech to train on")
+    parser.add_argument("--epochs", type=int, default=12, help="passes over the corpus")
     args = parser.parse_args()
     os.chdir(REPOSITORY)
     corpus_folder, run_folder = "./training/synthetic_corpus", "./training/default_checkpoint"
