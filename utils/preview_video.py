@@ -40,7 +40,8 @@ def write_preview(path, weights, names, fps, audio_path=None, size=DESIGN_SIZE):
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                    stderr=log)
         try:
-            for i in tqdm(range(len(weights)), desc="preview", unit="frame", mininterval=1.0):
+            for i in tqdm(range(len(weights)), desc="preview", unit="frame", mininterval=1.0,
+                          disable=None, leave=False):               # None: on a terminal only
                 if i and not np.array_equal(weights[i], weights[i - 1]):
                     picture = render_face(weights[i], names, size)
                 process.stdin.write(picture.tobytes())
