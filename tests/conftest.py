@@ -9,6 +9,12 @@ sys.path.insert(0, REPOSITORY)
 SHARED = os.path.join(os.path.dirname(REPOSITORY), "shared")
 
 
+def pytest_configure(config):
+    # TensorFlow 1.15's own, by the hundred, on every test that builds a graph.
+    for message in ("Using or importing the ABCs", r"tostring\(\) is deprecated"):
+        config.addinivalue_line("filterwarnings", "ignore:%s:DeprecationWarning" % message)
+
+
 def _shared_folder(name):
     folder = os.path.join(SHARED, name)
     if not os.path.isdir(folder):
