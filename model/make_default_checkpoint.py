@@ -54,7 +54,7 @@ def keep_checkpoint(prefix, kept_prefix):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--minutes", type=float, default=90.0, help="of speech to train on")
+    parser.add_argument("--minutes", type=float, default=100.0, help="of speech to train on")
     parser.add_argument("--epochs", type=int, default=12, help="passes over the corpus")
     args = parser.parse_args()
     os.chdir(REPOSITORY)
