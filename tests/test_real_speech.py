@@ -130,10 +130,8 @@ def test_the_demo_sentence_opens_shuts_and_rests(animator):
     assert score["r"] > 0.5 and abs(score["lag_ms"]) <= 34.0
     assert score["silent_s"] > 0.5 and score["leak"] < 0.05
     opening = mouth_opening(weights, animator.channels)
-    first_word = int(0.9 * ANIMATION_FPS)       # "Poppy": shut, open, shut, open
-    assert opening[:first_word].max() > 0.2
-    turns = np.diff(np.sign(opening[:first_word] - 0.4 * opening[:first_word].max()))
-    assert (turns > 0).sum() >= 2
+    # "Poppy": the open vowel about 0.33 s, the second p about 0.43 s, the y about 0.6 s.
+    assert opening[8:12].max() > 0.2 and opening[12:15].min() < 0.04 < opening[16:20].max()
     column = dict(zip(animator.channels, weights.T))
     assert column["mouthPucker"].max() > 0.25 and column["mouthRollLower"].max() > 0.12
 
