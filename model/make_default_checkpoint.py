@@ -43,7 +43,7 @@ def training_config(corpus_folder, run_folder, training, validation, num_epochs)
 
 
 def keep_checkpoint(prefix, kept_prefix):
-    """The network's own variables of the checkpoint at `prefix`, and its record, as `kept_prefix`."""
+    """Write the network's variables and record of checkpoint `prefix` as `kept_prefix`."""
     from utils.checkpoint import read_checkpoint_info, save_checkpoint
     from utils.voca_model import VocaModel
 

@@ -24,7 +24,7 @@ from utils.constants import ANIMATION_FPS, SAMPLE_RATE_HZ       # noqa: E402
 from utils.errors import run_script                             # noqa: E402
 from utils.preview_video import write_preview                   # noqa: E402
 
-# voice, speed, pitch, sentences. Each set of sentences has every viseme; no two sets share one.
+# voice, speed, pitch, sentences: in each set lips shut, open, round and meet the teeth.
 SUBJECTS = (
     ("flite:slt", 1.00, 1.00, (
         "Bob and Pam bought a big map of Alabama.",

@@ -82,12 +82,13 @@ def blendshapes_of_phones(phones, duration_s, fps, opening_gain=None, seed=0, bl
 
 
 def _segments(phones, duration_s):
-    """[(table phone, start_s, end_s)]: glides split in two, gaps and both ends filled with silence."""
+    """[(table phone, start_s, end_s)]: glides in two parts, gaps and both ends silent."""
     segments, reached_s = [], 0.0
     for symbol, start_s, end_s in phones:
         if end_s < start_s or start_s < reached_s - 1e-3:
             raise ValueError("phone %r at %.3f to %.3f s runs backwards or overlaps the one "
-                             "before it, which ends at %.3f s" % (symbol, start_s, end_s, reached_s))
+                             "before it, which ends at %.3f s"
+                             % (symbol, start_s, end_s, reached_s))
         if start_s > reached_s + 1e-3:
             segments.append((SILENCE, reached_s, start_s))
         name = table_phone(symbol)
