@@ -108,7 +108,7 @@ def _make_features(recordings_and_paths, acoustic_graph, profile, progress):
     if not recordings_and_paths:
         return
     total_s = sum(recording.duration_s or 0.0 for recording, _ in recordings_and_paths)
-    with tqdm(total=round(total_s, 1), unit="s", disable=not progress, leave=True,
+    with tqdm(total=round(total_s, 1), unit="s", disable=not progress or None, leave=True,
               desc="speech features of %d subjects" % len(recordings_and_paths),
               bar_format="{desc}: {n:.0f} of {total:.0f} s of sound, {remaining} left") as bar:
         for recording, path in recordings_and_paths:
