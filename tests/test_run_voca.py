@@ -14,12 +14,15 @@ from scipy.io import wavfile
 import run_voca
 from conftest import REPOSITORY
 from graph_fixture import write_random_graph
+from utils.acoustic_graph import load_acoustic_graph
 from utils.animation import SpeechAnimator, animate_audio, animate_file
 from utils.animation_files import read_npz
 from utils.audio import open_audio, read_audio, write_wav
 from utils.channels import LIVE_LINK_CSV_CHANNELS, mouth_opening, reorder
 from utils.constants import SAMPLE_RATE_HZ
 from utils.errors import UserError
+from utils.speech_features import speech_windows
+from utils.voca_model import VocaModel
 
 MODEL = os.path.join(REPOSITORY, run_voca.DEFAULT_MODEL)
 GRAPH = os.path.join(REPOSITORY, run_voca.DEFAULT_GRAPH)
@@ -102,6 +105,26 @@ def test_blocks_of_any_size_give_the_same_face(animator):
         parts.append(animator.feed(block))
     parts.append(animator.finish())
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)
+
+
+def test_every_frame_is_the_networks_of_its_window(animator):
+    samples = read_audio(SENTENCE)[:30000]
+    windows = speech_windows(load_acoustic_graph(GRAPH), samples, animator.profile)
+    expected = VocaModel.from_checkpoint(MODEL).predict(windows)
+    np.testing.assert_allclose(animate_array(animator, samples), expected, atol=1e-6)
+
+
+def test_loudness_is_the_rms_of_each_frame(animator, tmp_path):
+    """A tone in the last quarter of 13 s, which come in more than one block."""
+    samples = np.zeros(13 * SAMPLE_RATE_HZ, np.float32)
+    samples[-len(samples) // 4:] = 0.5 * np.sin(np.arange(len(samples) // 4) * 0.5)
+    samples[:SAMPLE_RATE_HZ] = 0.25
+    write_wav(str(tmp_path / "tone.wav"), samples)
+    _, loudness, duration_s = animate_audio(animator, open_audio(str(tmp_path / "tone.wav")))
+    assert duration_s == 13.0 and len(loudness) == 390
+    np.testing.assert_allclose(loudness[:29], 0.25, atol=1e-3)
+    np.testing.assert_allclose(loudness[32:292], 0.0, atol=1e-3)
+    np.testing.assert_allclose(loudness[294:], 0.5 / np.sqrt(2), atol=0.01)
 
 
 @pytest.mark.parametrize("fps", [24, 25, 29.97, 60])
