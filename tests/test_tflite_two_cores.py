@@ -130,8 +130,8 @@ def test_products_are_exact():
     random = np.random.RandomState(0)
     for num_rows, length in ((8, 1), (24, 33), (40, 4096)):
         weights = random.randint(-127, 128, (num_rows, length)).astype(np.int8)
-        weights[0] = 127
-        rows = random.randint(-127, 128, (3, length)).astype(np.int8)
+        weights[0], weights[1] = 127, -128
+        rows = random.randint(-127, 128, (3, length)).astype(np.int16)
         rows[0] = 127
         sums = np.zeros((3, num_rows), np.int32)
         tflite_two_cores._products(weights, rows, sums, 0, num_rows)
