@@ -208,6 +208,30 @@ def _load_tflite(path):
     # Part of the file computes MFCCs from these; unset, it would run on stray memory.
     interpreter.set_tensor(index[DS_INPUT_SAMPLES], np.zeros(
         details[DS_INPUT_SAMPLES]["shape"], np.float32))
+    run_steps = None
+    if tf.__version__.startswith("1.") and _is_wide(path) and _is_8_bit(interpreter):
+        run_steps = _run_steps_on_two_cores(path, interpreter, index)
+    return AcousticGraph(path, num_hidden, num_steps, True,
+                         run_steps or _run_steps_of_interpreter(interpreter, index))
+
+
+def _run_steps_on_two_cores(path, interpreter, index):
+    """None where only the interpreter will do."""
+    from utils.tflite_two_cores import two_core_function        # compiles for half a second
+    with open(path, "rb") as stream:
+        run = two_core_function(
+            interpreter, stream.read(),
+            [index[name] for name in (DS_INPUT_NODE, DS_STATE_C, DS_STATE_H)],
+            [index[name] for name in (DS_PROBABILITIES, DS_NEW_STATE_C, DS_NEW_STATE_H)])
+
+    def run_steps(steps, _, state):
+        probabilities, new_c, new_h = run([steps, state[0], state[1]])
+        return probabilities.reshape(-1, NUM_LETTERS), (new_c, new_h)
+
+    return run and run_steps
+
+
+def _run_steps_of_interpreter(interpreter, index):
     turn = threading.Lock()                     # one interpreter, perhaps several streams
 
     def run_steps(steps, _, state):
@@ -220,7 +244,7 @@ def _load_tflite(path):
                     (interpreter.get_tensor(index[DS_NEW_STATE_C]),
                      interpreter.get_tensor(index[DS_NEW_STATE_H])))
 
-    return AcousticGraph(path, num_hidden, num_steps, True, run_steps)
+    return run_steps
 
 
 def _interpreter(path):
@@ -237,11 +261,18 @@ def _interpreter(path):
     interpreter = tf.lite.Interpreter(
         model_path=path, num_threads=TFLITE_THREADS,
         experimental_op_resolver_type=kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
-    is_8_bit = any(detail["dtype"] in (np.int8, np.uint8)
-                   for detail in interpreter.get_tensor_details())
-    if is_8_bit and os.path.getsize(path) <= NARROW_FILE_BYTES:
+    if _is_8_bit(interpreter) and not _is_wide(path):
         return interpreter
     return tf.lite.Interpreter(model_path=path, num_threads=TFLITE_THREADS)
+
+
+def _is_8_bit(interpreter):
+    return any(detail["dtype"] in (np.int8, np.uint8)
+               for detail in interpreter.get_tensor_details())
+
+
+def _is_wide(path):
+    return os.path.getsize(path) > NARROW_FILE_BYTES
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Whether a .tflite file is whole.
+"""Whether a .tflite file is whole, and which operators it holds.
 
 tf.lite.Interpreter reads a cut-off file past its end and takes the process down with it, so
 the offsets are followed once beforehand. Only what can lie at the end of a file is followed:
@@ -59,3 +59,52 @@ def _end(content, position, layout):
                 part = _pointed_at(content, position + offset)
                 ends.append(_end(content, part, field_layout))
     return max(ends)
+
+
+def operators(content):
+    """What the whole .tflite file with these bytes computes: its operators, in their order.
+
+    Returns:
+      list of (code, option, inputs, outputs): a number of schema.fbs's BuiltinOperator; the
+      low byte of the first of its options, 0 if left out; and two tuples of tensor numbers.
+    """
+    model = _pointed_at(content, 0)
+    codes = [_byte(content, table, 0) for table in _tables(content, model, 1)]
+    found = []
+    for table in _tables(content, _tables(content, model, 2)[0], 3):
+        code = _field(content, table, 0)
+        options = _field(content, table, 4)
+        found.append((codes[struct.unpack_from("<I", content, code)[0] if code else 0],
+                      _byte(content, _pointed_at(content, options), 0) if options else 0,
+                      _numbers(content, table, 1), _numbers(content, table, 2)))
+    return found
+
+
+def _field(content, table, field):
+    """Where a table keeps a field; None if it leaves it out."""
+    field_list = table - struct.unpack_from("<i", content, table)[0]
+    entry = 4 + 2 * field
+    if entry >= struct.unpack_from("<H", content, field_list)[0]:
+        return None
+    offset = struct.unpack_from("<H", content, field_list + entry)[0]
+    return table + offset if offset else None
+
+
+def _byte(content, table, field):
+    position = _field(content, table, field)
+    return struct.unpack_from("<b", content, position)[0] if position else 0
+
+
+def _numbers(content, table, field):
+    position = _field(content, table, field)
+    if not position:
+        return ()
+    vector = _pointed_at(content, position)
+    length = struct.unpack_from("<I", content, vector)[0]
+    return struct.unpack_from("<%di" % length, content, vector + 4)
+
+
+def _tables(content, table, field):
+    vector = _pointed_at(content, _field(content, table, field))
+    length = struct.unpack_from("<I", content, vector)[0]
+    return [_pointed_at(content, vector + 4 + 4 * i) for i in range(length)]
