@@ -14,7 +14,6 @@ DESIGN_SIZE = 512                   # the side that all coordinates are given in
 CENTRE_X = 256.0
 EYE_Y, EYE_X = 238.0, 47.0          # of an eye's centre; x is the distance from CENTRE_X
 MOUTH_Y = 341.0                     # of the line between the closed lips
-CHIN_Y = 402.0
 
 SKIN_SHADOW = (92, 112, 184)
 SKIN_MIDDLE = (148, 182, 232)
