@@ -42,6 +42,7 @@ def get_parser():
     parser.add_argument("--mean_of", nargs="+", default=[], metavar="FACE",
                         help="label files (a training set's) whose mean the constant is")
     parser.add_argument("--json", metavar="PATH", help="write every number there")
+    parser.add_argument("--html", metavar="PATH", help="write a page with tables and curves there")
     return parser
 
 
@@ -75,6 +76,9 @@ def main():
     print(scorecard.table(card))
     if args.json:
         write_json(args.json, card)
+    if args.html:
+        from utils.scorecard_page import write_page
+        write_page(args.html, card, curves)
 
 
 if __name__ == "__main__":

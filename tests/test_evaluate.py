@@ -1,9 +1,12 @@
 """evaluate.py, its scorecard and the face files of other systems."""
+import base64
 import json
 import os
 import subprocess
 import sys
+from html.parser import HTMLParser
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,6 +18,7 @@ from utils.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
 from utils.errors import UserError
 from utils.live_link_csv import write_live_link_csv
 from utils.prediction_files import read_face
+from utils.scorecard_page import write_page
 from utils.timings import Timings
 
 VIDEO = os.path.join(REPOSITORY, "training_data", "11.mp4")
@@ -206,12 +210,66 @@ def test_too_short_and_still_labels_are_refused(clip):
         scorecard.score(labels, resting, samples)
 
 
+class PageReader(HTMLParser):
+    """The cells of a page's tables, its pictures as arrays, and what it would load."""
+
+    def __init__(self, text):
+        HTMLParser.__init__(self)
+        self.rows, self.pictures, self.loaded, self.open_tags = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag not in ("meta", "img"):
+            self.open_tags.append(tag)
+        source = attributes.get("src", attributes.get("href", ""))
+        if source.startswith("data:image/png;base64,"):
+            png = np.frombuffer(base64.b64decode(source.split(",")[1]), np.uint8)
+            self.pictures.append(cv2.imdecode(png, cv2.IMREAD_COLOR))
+        elif source or tag in ("script", "link"):
+            self.loaded.append(source)
+
+    def handle_endtag(self, tag):
+        assert self.open_tags.pop() == tag
+
+    def handle_data(self, data):
+        if self.open_tags and self.open_tags[-1] in ("td", "th"):
+            self.rows[-1][-1] += data
+
+
+def test_the_page_is_whole_and_says_what_the_card_says(clip, tmp_path):
+    labels, samples, timings = clip
+    long_labels = scorecard.Face(np.tile(labels.weights, (3, 1)), NAMES)        # 21 s: a close-up
+    system = scorecard.Face(0.5 * long_labels.weights[:, :2], NAMES[:2])
+    card, curves = scorecard.score(system, long_labels, np.tile(samples, 3), timings)
+    card.update(system="<b>&co", audio="a.wav", labels="a.csv", mean_of=["a.csv"])
+    write_page(str(tmp_path / "page.html"), card, curves)
+    page = PageReader((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert not page.open_tags and not page.loaded
+    rows = {row[0]: row[1:] for row in page.rows}
+    assert rows["measure"] == ["system", "loudness", "mean", "labels"]
+    assert rows["opening_r"] == ["1.00", "%.2f" % card["systems"]["loudness"]["opening_r"],
+                                 u"\u2013", "1.00"]
+    assert rows["mouthPucker"][0] == u"\u2013"              # the last table is of r
+    assert len(page.pictures) == 2
+    whole, close_up = page.pictures
+    assert whole.shape == close_up.shape and whole.shape[1] == 990
+    assert not np.array_equal(whole, close_up)
+    orange = np.abs(whole.astype(int) - [0x2b, 0x62, 0xd9]).sum(axis=2) < 30       # the system's
+    assert orange.sum() > 500
+
+
 # ---- the script
 
 def test_the_default_checkpoint_on_an_embedded_subject(tmp_path):
-    path = tmp_path / "card.json"
-    status, output, errors = evaluate("--json", str(path))
+    path, page_path = tmp_path / "card.json", tmp_path / "card.html"
+    status, output, errors = evaluate("--json", str(path), "--html", str(page_path))
     assert status == 0, errors
+    assert page_path.read_text(encoding="utf-8").count("data:image/png;base64,") == 1
     card = json.loads(path.read_text())
     assert set(card["systems"]) == {"system", "loudness", "mean", "labels"}
     ours, loudness = card["systems"]["system"], card["systems"]["loudness"]

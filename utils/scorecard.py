@@ -177,29 +177,34 @@ def table(card):
                 len(card["scored_channels"]), len(card["still_channels"])), ""]
     row = "%-26s" + "%10s" * len(kinds)
     lines.append(row % tuple(["measure"] + kinds))
-    measure_names = []
-    for found in card["systems"].values():
-        measure_names += [name for name in found if name not in measure_names]
-    for name in measure_names:
+    for name in measure_names(card):
         lines.append(row % tuple([name] + [
-            _number(card["systems"][kind].get(name), name) for kind in kinds]))
+            shown(card["systems"][kind].get(name), name) for kind in kinds]))
     for key in ("mae", "r"):
         lines += ["", row % tuple(["region, " + key] + kinds)]
         for part in card["regions"][SYSTEM]:
             lines.append(row % tuple([part] + [
-                _number(card["regions"][kind][part][key], key) for kind in kinds]))
+                shown(card["regions"][kind][part][key], key) for kind in kinds]))
     lines += ["", ("%-26s" + "%10s" * 5) % (
         "channel", "mae", LOUDNESS, MEAN, "r", LOUDNESS)]
     for name, values in card["channels"].items():
         lines.append(("%-26s" + "%10s" * 5) % tuple([name] + [
-            _number(values[kind][key], key) for kind, key in (
+            shown(values[kind][key], key) for kind, key in (
                 (SYSTEM, "mae"), (LOUDNESS, "mae"), (MEAN, "mae"),
                 (SYSTEM, "r"), (LOUDNESS, "r"))]))
     return "\n".join(lines)
 
 
-def _number(value, measure):
-    """A value as the table has it; "-" for None, more places for small errors."""
+def measure_names(card):
+    """The measures that some face of the card has, in their order."""
+    names = []
+    for found in card["systems"].values():
+        names += [name for name in found if name not in names]
+    return names
+
+
+def shown(value, measure):
+    """A value as the tables have it; "-" for None, more places for small errors."""
     if value is None:
         return "-"
     if measure.endswith(("_ms", "_of")):
