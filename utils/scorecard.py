@@ -12,7 +12,7 @@ import numpy as np
 
 from utils import metrics
 from utils.channels import MODEL_CHANNELS, region, reorder
-from utils.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
+from utils.constants import ANIMATION_FPS
 from utils.errors import UserError
 from utils.loudness import level_db, silent_frames, speech_envelope
 from utils.prediction_files import read_face
