@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from conftest import REPOSITORY
-from training_data.synthetic_corpus import loudness_envelope
 from utils.audio import open_audio, read_audio
 from utils.channels import MODEL_CHANNELS, mouth_opening
 from utils.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
 from utils.live_link_csv import read_live_link_csv
+from utils.loudness import loudness_envelope
 
 FOLDER = os.path.join(REPOSITORY, "training_data")
 SUBJECTS = [str(number) for number in range(1, 12)]

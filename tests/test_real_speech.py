@@ -2,15 +2,9 @@
 
     python tests/test_real_speech.py [--graph F] [--checkpoint F]
 
-prints the table for every clip. What is measured:
-- envelope: RMS of the speech above 80 Hz (recordings carry rumble, faces do not follow it) in a
-  Hann window of 100 ms, at each animation frame;
-- r: correlation of the mouth opening (jawOpen - mouthClose, floored at 0) with that envelope;
-- leak: mean opening over silent stretches, as a part of the clip's 95th percentile; silent is at
-  least 300 ms on end with the envelope 30 dB below its own 95th percentile;
-- closures: share of the p b m of the phone tiers with the opening below a quarter of its 90th
-  percentile within 40 ms of the phone; false: the same for open vowels, those beside a phone or
-  pause that does close the lips left out.
+prints the table for every clip: r and lag of the mouth opening with the speech's envelope
+(utils/loudness.py), leak into silence, closures on p b m and false ones on open vowels
+(utils/metrics.py, utils/timings.py).
 """
 import argparse
 import glob
@@ -18,25 +12,18 @@ import os
 
 import numpy as np
 import pytest
-import scipy.signal
 
 from conftest import REPOSITORY, SHARED
-from training_data.synthetic_corpus import loudness_envelope
 from utils.animation import SpeechAnimator, animate_audio
 from utils.audio import open_audio, read_audio
 from utils.channels import mouth_opening
 from utils.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
+from utils.loudness import level_db, silent_frames, speech_envelope
+from utils.metrics import best_lag, closed_share, correlation, silence_leak
+from utils.timings import bilabial_spans, open_spans, read_timings
 
 ACOUSTIC_GRAPH = os.path.join(REPOSITORY, "ds_graph", "deepspeech-mini", "output_graph.tflite")
 CHECKPOINT = os.path.join(REPOSITORY, "model")
-RUMBLE_HZ = 80.0
-ENVELOPE_S = 0.1
-SILENT_DB = -30.0
-SILENT_S = 0.3
-NEAR_PHONE_S = 0.04
-BILABIALS = ("P", "B", "M")
-LIPS_NEAR = ("F", "V", "sil", "sp", "spn", "")
-OPEN_VOWELS = ("AA", "AE", "AO", "AW", "AY")
 
 
 def clip_paths():
@@ -44,71 +31,26 @@ def clip_paths():
             + sorted(glob.glob(os.path.join(SHARED, "realdata", "speech_phones", "*.wav"))))
 
 
-def speech_envelope(samples):
-    """[frames] loudness without rumble."""
-    above = scipy.signal.butter(4, RUMBLE_HZ, "highpass", fs=SAMPLE_RATE_HZ, output="sos")
-    return loudness_envelope(scipy.signal.sosfiltfilt(above, samples), ENVELOPE_S)
-
-
-def silent_frames(envelope):
-    """[frames] bool: in a stretch of silence that is long enough."""
-    quiet = 20.0 * np.log10(np.maximum(envelope, 1e-9) / np.percentile(envelope, 95)) < SILENT_DB
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], quiet.astype(int), [0]])))
-    silent = np.zeros(len(envelope), bool)
-    for start, end in zip(edges[::2], edges[1::2]):
-        if end - start >= SILENT_S * ANIMATION_FPS:
-            silent[start:end] = True
-    return silent
-
-
-def read_phones(path):
-    """[(phone without stress digit, start_s, end_s)] of a short-form TextGrid's tier `phones`."""
-    with open(path, encoding="utf-8") as stream:
-        lines = [line.strip().strip('"') for line in stream]
-    at = lines.index("phones") + 3
-    rows = lines[at + 1:at + 1 + 3 * int(lines[at])]
-    return [(name.rstrip("012"), float(start_s), float(end_s))
-            for start_s, end_s, name in zip(rows[::3], rows[1::3], rows[2::3])]
-
-
-def closed_share(opening, phones, wanted, not_beside=()):
-    """(share of the `wanted` phones at which the mouth is closed, how many there are).
-
-    Phones beside one of `not_beside` are left out.
-    """
-    closed = opening < 0.25 * np.percentile(opening, 90)
-    hits = []
-    for i, (name, start_s, end_s) in enumerate(phones):
-        beside = [other for other, _, _ in phones[max(i - 1, 0):i + 2]]
-        if name in wanted and not set(beside) & set(not_beside):
-            first = max(int(np.ceil((start_s - NEAR_PHONE_S) * ANIMATION_FPS)), 0)
-            last = int(np.floor((end_s + NEAR_PHONE_S) * ANIMATION_FPS))
-            hits.append(bool(closed[first:last + 1].any()))
-    return float(np.mean(hits)) if hits else float("nan"), len(hits)
-
-
 def score_clip(animator, path):
     """{measure: value} of one clip, and its weights [frames, 52]."""
     weights, _, _ = animate_audio(animator, open_audio(path))
     opening = mouth_opening(weights, animator.channels)
     envelope = speech_envelope(read_audio(path))
-    level_db = 20.0 * np.log10(np.maximum(envelope, 1e-9))
-    level_db = np.maximum(level_db, np.percentile(level_db, 95) - 40.0)
     silent = silent_frames(envelope)
-    lags = range(-6, 7)
-    by_lag = [np.corrcoef(np.roll(opening, -lag)[6:-6], envelope[6:-6])[0, 1] for lag in lags]
-    p95 = np.percentile(opening, 95)
+    lag_s, _ = best_lag(opening, envelope, ANIMATION_FPS, max_lag_s=0.2)
+    leak, _ = silence_leak(opening, silent)
     score = {
-        "r": np.corrcoef(opening, envelope)[0, 1], "r_db": np.corrcoef(opening, level_db)[0, 1],
-        "lag_ms": 1000.0 * lags[int(np.argmax(by_lag))] / ANIMATION_FPS,
-        "p95": p95, "silent_s": silent.sum() / float(ANIMATION_FPS),
-        "leak": opening[silent].mean() / p95 if silent.any() else float("nan"),
+        "r": correlation(opening, envelope),
+        "r_db": correlation(opening, level_db(envelope)),
+        "lag_ms": 1000.0 * lag_s,
+        "p95": np.percentile(opening, 95), "silent_s": silent.sum() / float(ANIMATION_FPS),
+        "leak": float("nan") if leak is None else leak,
     }
     grid = path[:-len(".wav")] + ".TextGrid"
     if os.path.isfile(grid):
-        phones = read_phones(grid)
-        score["closures"], _ = closed_share(opening, phones, BILABIALS)
-        score["false"], _ = closed_share(opening, phones, OPEN_VOWELS, BILABIALS + LIPS_NEAR)
+        timings = read_timings(grid)
+        score["closures"], _ = closed_share(opening, bilabial_spans(timings), ANIMATION_FPS)
+        score["false"], _ = closed_share(opening, open_spans(timings), ANIMATION_FPS)
     return score, weights
 
 

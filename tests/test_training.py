@@ -337,11 +337,6 @@ def test_scores_by_hand():
     assert lines[3].split() == ["mean", "0.1750", "1.00", "0.2500"]
 
 
-def test_correlation_has_a_sign_and_can_be_low():
-    assert validation.correlation([0, 1, 0, 1], [1, 0, 1, 0]) == pytest.approx(-1.0)
-    assert validation.correlation([0, 1, 0, 1], [0, 0, 1, 1]) == pytest.approx(0.0)
-
-
 def test_training_mean_leaves_out_who_lacks_the_channel():
     first, second = small_subject("a", 2, 0), small_subject("b", 6, 0)
     first.targets[:], second.targets[:] = 0.2, 0.6

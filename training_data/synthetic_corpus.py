@@ -15,6 +15,7 @@ from utils.channels import MODEL_CHANNELS
 from utils.coarticulation import blendshapes_of_phones
 from utils.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
 from utils.live_link_csv import write_live_link_csv
+from utils.loudness import loudness_envelope
 from utils.speech_synthesis import SILENCE, list_voices, synthesise
 
 LEAD_S = 0.5                        # silence before the first sentence and after the last
@@ -71,19 +72,6 @@ def _stress_gain(samples):
     envelope = loudness_envelope(samples, STRESS_ENVELOPE_S)
     loud = max(np.percentile(envelope, 90), 1e-6)
     return np.clip(0.5 + 0.6 * envelope / loud, 0.5, 1.25)
-
-
-def loudness_envelope(samples, smoothing_s):
-    """RMS of samples (float, 16 kHz) in a Hann window of `smoothing_s`, one value per frame.
-
-    Returns [ceil(seconds * ANIMATION_FPS)]; value i is centred on i / ANIMATION_FPS seconds.
-    """
-    window = np.hanning(int(smoothing_s * SAMPLE_RATE_HZ) | 1)
-    power = scipy.signal.fftconvolve(np.asarray(samples, np.float64) ** 2,
-                                     window / window.sum(), mode="same")
-    num_frames = int(np.ceil(len(samples) * ANIMATION_FPS / float(SAMPLE_RATE_HZ) - 1e-6))
-    at = np.arange(num_frames) * SAMPLE_RATE_HZ // ANIMATION_FPS
-    return np.sqrt(np.maximum(power[at], 0.0))
 
 
 def resting_passage(duration_s, random):

@@ -6,11 +6,10 @@ import numpy as np
 from utils.batches import Batches
 from utils.channels import MODEL_CHANNELS, region
 from utils.errors import UserError
+from utils.metrics import correlation, mean_absolute_error, region_means
 from utils.voca_model import LOSS_NAMES
 
-REGIONS = ("jaw", "lips", "eyes", "brows")
 BATCH_INDICES = 512
-STILL_DEVIATION = 1e-4          # a channel that moves less than this has no correlation
 
 # mae: mean absolute error; r: Pearson correlation, None where either side stands still;
 # mean_mae: the error of always giving the training mean.
@@ -57,15 +56,6 @@ def training_mean(subjects):
     return total / np.maximum(frames, 1.0)
 
 
-def correlation(first, second):
-    """Pearson's r of two signals, or None where one of them stands still."""
-    first = np.asarray(first, np.float64) - np.mean(first, dtype=np.float64)
-    second = np.asarray(second, np.float64) - np.mean(second, dtype=np.float64)
-    if min(first.std(), second.std()) < STILL_DEVIATION:
-        return None
-    return float(np.mean(first * second) / (first.std() * second.std()))
-
-
 def channel_scores(predicted, subjects, mean_weights):
     """ChannelScore of each channel that some subject has, in MODEL_CHANNELS order.
 
@@ -82,19 +72,14 @@ def channel_scores(predicted, subjects, mean_weights):
         ours = np.concatenate([predicted[number][:, column] for number in having])
         true = np.concatenate([subjects[number].targets[:, column] for number in having])
         scores.append(ChannelScore(
-            name, float(np.mean(np.abs(ours - true))), correlation(ours, true),
-            float(np.mean(np.abs(mean_weights[column] - true)))))
+            name, mean_absolute_error(ours, true), correlation(ours, true),
+            mean_absolute_error(mean_weights[column], true)))
     return scores
 
 
 def region_errors(scores):
     """{region: mean absolute error over its channels}, for the regions that have any."""
-    errors = {}
-    for name in REGIONS:
-        in_region = [score.mae for score in scores if region(score.name) == name]
-        if in_region:
-            errors[name] = float(np.mean(in_region))
-    return errors
+    return region_means({score.name: score.mae for score in scores})
 
 
 def score_table(scores):

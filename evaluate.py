@@ -1,0 +1,85 @@
+"""The scorecard: how well a face agrees with a subject's labels and with the sound.
+
+    python evaluate.py                                  the default checkpoint on training_data/11
+    python evaluate.py --tf_model_fname ./training/checkpoints --audio_fname ./training_data/11.mp4
+    python evaluate.py --audio_fname take.flac --labels take.csv --timings take.TextGrid
+    python evaluate.py --prediction other.json --audio_fname take.wav --labels take.csv
+
+--labels and --prediction take a Live Link Face CSV, a table with a `time` column, an .npz of
+run_voca.py, Audio2Face's JSON or CSV, BEAT's JSON; any frame rate, shapes by name. --timings takes
+phone or word times as TextGrid, JSON or CSV and adds the closures on p b m.
+
+The table on stdout has four columns: the system; `loudness`, each channel as the sum of the
+speech's RMS, its level in dB and a constant that fits these labels best; `mean`, these labels' own
+mean (or that of --mean_of); and the labels themselves. Both baselines are fitted to the very labels
+that they are scored on, which no system is. Channels that do not move in the labels are not scored.
+"""
+import argparse
+import os
+
+from run_voca import DEFAULT_GRAPH, DEFAULT_MODEL
+from utils.errors import UserError, run_script
+
+DEFAULT_AUDIO = "./training_data/11.mp4"
+
+
+def get_parser():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--audio_fname", default=DEFAULT_AUDIO, metavar="AUDIO",
+                        help="the subject's sound or video (%(default)s)")
+    parser.add_argument("--labels", metavar="FACE",
+                        help="default: the .csv beside the sound")
+    parser.add_argument("--timings", metavar="TIMES", help="phone or word times of the sound")
+    parser.add_argument("--prediction", metavar="FACE",
+                        help="score this file of another system instead of a checkpoint")
+    parser.add_argument("--tf_model_fname", default=DEFAULT_MODEL, metavar="CHECKPOINT",
+                        help="prefix, folder or .index of a checkpoint (%(default)s)")
+    parser.add_argument("--ds_fname", default=DEFAULT_GRAPH, metavar="GRAPH",
+                        help="DeepSpeech 0.5.0 output_graph.tflite or .pb (%(default)s)")
+    parser.add_argument("--force", action="store_true",
+                        help="run even if the checkpoint was trained with another graph")
+    parser.add_argument("--mean_of", nargs="+", default=[], metavar="FACE",
+                        help="label files (a training set's) whose mean the constant is")
+    parser.add_argument("--json", metavar="PATH", help="write every number there")
+    parser.add_argument("--html", metavar="PATH", help="write a page with tables and curves there")
+    return parser
+
+
+def main():
+    args = get_parser().parse_args()
+    labels_path = args.labels or os.path.splitext(args.audio_fname)[0] + ".csv"
+    if not os.path.isfile(labels_path):
+        raise UserError("there are no labels %s; give the subject's with --labels" % labels_path)
+    # After the flags are known to be right: TensorFlow alone takes seconds to import.
+    from utils import scorecard
+    from utils.audio import read_audio
+    from utils.files import write_json
+    from utils.timings import read_timings
+    labels = scorecard.load_face(labels_path)
+    timings = read_timings(args.timings) if args.timings else None
+    mean_of = [scorecard.load_face(path) for path in args.mean_of]
+    if args.prediction:
+        system = scorecard.load_face(args.prediction)
+    else:
+        from utils.animation import SpeechAnimator, animate_audio
+        from utils.audio import open_audio
+        animator = SpeechAnimator(args.tf_model_fname, args.ds_fname, args.force)
+        weights, _, _ = animate_audio(animator, open_audio(args.audio_fname), show_progress=True)
+        system = scorecard.Face(weights, animator.channels)
+    card, curves = scorecard.score(
+        system, labels, read_audio(args.audio_fname), timings, mean_of)
+    card = dict({"system": args.prediction or args.tf_model_fname, "audio": args.audio_fname,
+                 "labels": labels_path, "timings": args.timings,
+                 "mean_of": args.mean_of or [labels_path]}, **card)
+    print("%s on %s against %s" % (card["system"], args.audio_fname, labels_path))
+    print(scorecard.table(card))
+    if args.json:
+        write_json(args.json, card)
+    if args.html:
+        from utils.scorecard_page import write_page
+        write_page(args.html, card, curves)
+
+
+if __name__ == "__main__":
+    run_script(main)
