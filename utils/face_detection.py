@@ -91,12 +91,13 @@ def decode_detections(regressors, logits, anchors):
     kept = np.flatnonzero(scores >= MIN_DETECTION_SCORE)
     kept = kept[np.argsort(-scores[kept], kind="stable")]
     scores = scores[kept]
-    pairs = np.asarray(regressors, np.float64)[kept].reshape(len(kept), -1, 2) / DETECTOR_SIZE
+    pairs = np.asarray(regressors, np.float64)[kept].reshape(
+        len(kept), VALUES_PER_ANCHOR // 2, 2) / DETECTOR_SIZE           # [n, 8, 2]
     center = pairs[:, 0] + anchors[kept]
     half_size = pairs[:, 1] / 2.0
-    keypoints = pairs[:, 2:] + anchors[kept][:, np.newaxis]
-    detections = np.concatenate(
-        [center - half_size, center + half_size, keypoints.reshape(len(kept), -1)], axis=1)
+    keypoints = (pairs[:, 2:] + anchors[kept][:, np.newaxis]).reshape(
+        len(kept), 2 * NUM_KEYPOINTS)
+    detections = np.concatenate([center - half_size, center + half_size, keypoints], axis=1)
     return _merge_overlapping(detections, scores)
 
 

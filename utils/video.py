@@ -97,7 +97,7 @@ def _command(path):
 
 def _every_frame_once():
     """The option against repeating and dropping frames, whose name changed in ffmpeg 5.1."""
-    version = re.match(r"(\d+)\.", imageio_ffmpeg.get_ffmpeg_version())
+    version = re.match(r"\D?(\d+)\.", imageio_ffmpeg.get_ffmpeg_version())
     if version and int(version.group(1)) < 6:
         return ["-vsync", "0"]
     return ["-fps_mode", "passthrough"]
