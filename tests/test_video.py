@@ -1,11 +1,13 @@
 """utils/video.py: every frame with its own time, and the files that are no video."""
 import os
 import subprocess
+import sys
 
 import imageio_ffmpeg
 import numpy as np
 import pytest
 
+from conftest import REPOSITORY
 from utils.errors import UserError
 from utils.video import video_frames
 
@@ -84,6 +86,15 @@ def test_leaving_early_ends_ffmpeg(tmp_path):
     frames.close()
     with pytest.raises(StopIteration):
         next(frames)
+
+
+def test_a_process_may_end_in_the_middle(tmp_path):
+    path = make_video(tmp_path / "a.mp4", "-c:v", "libx264")
+    ended = subprocess.Popen(
+        [sys.executable, "-c", "import sys; from utils.video import video_frames; "
+         "frames = video_frames(sys.argv[1]); next(frames)", str(path)],
+        cwd=REPOSITORY, stderr=subprocess.PIPE)
+    assert ended.communicate(timeout=60)[1] == b"" and ended.returncode == 0
 
 
 def test_what_is_no_video(tmp_path):

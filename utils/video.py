@@ -4,12 +4,12 @@ A phone films at a rate that varies, so frame i never stands at i / fps. The tim
 of the file, on the clock that utils/audio.py puts the sound on: 0 is where the file starts,
 and a stream that starts late keeps its place. A phone's rotation tag is obeyed.
 """
+import itertools
 import os
-import queue
 import re
 import subprocess
 import sys
-import threading
+import tempfile
 
 import imageio_ffmpeg
 import numpy as np
@@ -37,35 +37,34 @@ def video_frames(path):
     path = os.fspath(path)
     _check_is_media(path)
     time_s, num_frames = None, 0
-    process = subprocess.Popen(_command(path), stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    times, report_lines = queue.Queue(), []
-    reader = threading.Thread(target=_read_report, args=(process.stderr, times, report_lines))
-    reader.daemon = True
-    reader.start()
-    try:
-        while True:
-            frame = _read_ppm(process.stdout)
-            if frame is None:
-                break
-            # ffmpeg reports a frame before it passes it on, so its time is on the way.
-            reported_s = times.get()
-            if reported_s is None:
-                raise UserError("%s: frame %d has no time stamp; convert it to mp4 with ffmpeg"
-                                % (path, num_frames))
-            num_frames += 1
-            if time_s is not None and reported_s <= time_s:
-                continue                            # out of step: a second one at this time
-            time_s = reported_s
-            yield time_s, frame
-        process.wait()
-    finally:
-        process.kill()
-        process.stdout.close()
-        process.wait()
-        reader.join()
-        process.stderr.close()
-    report = "\n".join(report_lines)
+    with tempfile.TemporaryDirectory() as folder:
+        report_path = os.path.join(folder, "report")
+        with open(report_path, "wb") as stderr:
+            process = subprocess.Popen(_command(path), stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.PIPE, stderr=stderr)
+        times = _reported_times(report_path)
+        try:
+            while True:
+                frame = _read_ppm(process.stdout)
+                if frame is None:
+                    break
+                # ffmpeg reports a frame before it passes it on, so its time is there.
+                reported_s = next(times)
+                if reported_s is None:
+                    raise UserError("%s: frame %d has no time stamp; convert it to mp4 with "
+                                    "ffmpeg" % (path, num_frames))
+                num_frames += 1
+                if time_s is not None and reported_s <= time_s:
+                    continue                        # out of step: a second one at this time
+                time_s = reported_s
+                yield time_s, frame
+            process.wait()
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
+            times.close()
+        report = _other_lines(report_path)
     if not num_frames:
         if "matches no streams" in report:
             raise UserError("%s has no picture: no video stream is in it; give a video" % path)
@@ -103,17 +102,33 @@ def _every_frame_once():
     return ["-fps_mode", "passthrough"]
 
 
-def _read_report(stream, times, lines):
-    """Sort what ffmpeg reports: each frame's time in seconds (or None), and other lines."""
-    for line in stream:
-        line = line.decode("utf-8", "replace").rstrip()
-        found = FRAME_TIME.search(line)
-        if found:
-            ticks = found.group(1)
-            times.put(None if ticks == "NOPTS" else int(ticks) / float(TICKS_PER_S))
-        elif "showinfo" not in line and len(lines) < MAX_REPORT_LINES:
-            lines.append(line)
-    times.put(None)
+def _reported_times(report_path):
+    """Yield the time in seconds of each frame in a report that grows meanwhile.
+
+    None: the frame has no time, or the report says no more.
+    """
+    held = b""
+    with open(report_path, "rb") as report:
+        while True:
+            piece = report.read(1 << 16)
+            if not piece:
+                yield None
+                continue
+            lines = (held + piece).split(b"\n")
+            held = lines.pop()
+            for line in lines:
+                found = FRAME_TIME.search(line.decode("utf-8", "replace"))
+                if found:
+                    ticks = found.group(1)
+                    yield None if ticks == "NOPTS" else int(ticks) / float(TICKS_PER_S)
+
+
+def _other_lines(report_path):
+    """What the report says beside the frames: a string, of the first lines if very long."""
+    with open(report_path, "rb") as report:
+        lines = (line.decode("utf-8", "replace").rstrip() for line in report
+                 if b"showinfo" not in line)
+        return "\n".join(itertools.islice(lines, MAX_REPORT_LINES))
 
 
 def _read_ppm(stream):
