@@ -144,7 +144,7 @@ def test_agrees_with_mediapipe(realdata, task_path, video_path):
         column = landmarker.names.index(name)
         np.testing.assert_allclose(weights[list(PACKAGE_FRAMES), column], expected, atol=0.006,
                                    err_msg=name)
-    # These labels were made from the clips before they were encoded once more.
+    # These labels were tracked clip by clip: the package itself differs from them as much.
     labels, names = read_labels(os.path.join(realdata, "grid_s1_video", "1_mediapipe52.csv"))
     difference, correlation, moves = agreement(
         weights, reorder(labels[:NUM_FRAMES], names, landmarker.names))
