@@ -14,8 +14,8 @@ import numpy as np
 import scipy.signal
 
 from ds_graph.letter_alignment import letter_frames
-from utils.constants import (ALPHABET, BLANK_INDEX, INT16_SCALE, MFCC_STEP_SAMPLES,
-                             MFCC_WINDOW_SAMPLES, SAMPLE_RATE_HZ)
+from utils.constants import (BLANK_INDEX, INT16_SCALE, MFCC_STEP_SAMPLES, MFCC_WINDOW_SAMPLES,
+                             SAMPLE_RATE_HZ)
 from utils.errors import UserError
 from utils.files import written_aside
 from utils.mfcc import mfcc_of_samples

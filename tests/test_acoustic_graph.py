@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from acoustic_graph_files import acoustic_files        # noqa: F401 (a fixture)
-from utils.acoustic_graph import (_tflite_chatter_dropped, acoustic_release_sha256,
+from utils.acoustic_graph import (acoustic_release_sha256,
                                   load_acoustic_graph)
 from utils.constants import DS_METADATA_NODE, NUM_LETTERS
 from utils.errors import UserError
 from utils.files import sha256_of_file
 from utils.mfcc import mfcc_of_samples
-from utils.quiet_tensorflow import tf
+from utils.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.tflite_file import is_whole
 
 
@@ -266,6 +266,6 @@ def test_other_context(acoustic_files, tmp_path):
 
 
 def test_only_info_lines_are_dropped(capfd):
-    with _tflite_chatter_dropped():
+    with tflite_chatter_dropped():
         os.write(2, b"INFO: Created a delegate.\nERROR: something real\n")
     assert capfd.readouterr().err == "ERROR: something real\n"

@@ -11,8 +11,6 @@ import contextlib
 import glob
 import mmap
 import os
-import sys
-import tempfile
 import threading
 import warnings
 
@@ -27,7 +25,7 @@ from utils.constants import (ACOUSTIC_STEPS, CONTEXT_WINDOW_FRAMES, DS_INITIALIZ
                              SAMPLE_RATE_HZ)
 from utils.errors import UserError
 from utils.files import sha256_of_file
-from utils.quiet_tensorflow import tf
+from utils.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.tflite_file import is_tflite, is_whole
 
 RELEASE = ("the DeepSpeech v0.5.0 release on GitHub (mozilla/DeepSpeech), "
@@ -189,7 +187,7 @@ def _load_tflite(path):
         if not is_whole(content):
             raise UserError("%s is cut off; copy or download it again" % path)
     try:
-        with _tflite_chatter_dropped():
+        with tflite_chatter_dropped():
             interpreter = _interpreter(path)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
@@ -273,29 +271,6 @@ def _is_8_bit(interpreter):
 
 def _is_wide(path):
     return os.path.getsize(path) > NARROW_FILE_BYTES
-
-
-@contextlib.contextmanager
-def _tflite_chatter_dropped():
-    """Without the deprecation notice, and without the INFO lines that C++ writes to stderr.
-
-    Everything else that lands on stderr meanwhile is passed on.
-    """
-    sys.stderr.flush()
-    true_stderr = os.dup(2)
-    with tempfile.TemporaryFile() as caught, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        os.dup2(caught.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(true_stderr, 2)
-            os.close(true_stderr)
-            caught.seek(0)
-            for line in caught:
-                if not line.startswith(b"INFO:"):
-                    os.write(2, line)
 
 
 def _check_names(path, names, present):

@@ -19,13 +19,14 @@ import sys
 import tempfile
 import wave
 
-import imageio_ffmpeg
 import numpy as np
 
 from utils.constants import INT16_SCALE, MIN_AUDIO_S, SAMPLE_RATE_HZ
 from utils.errors import UserError
+from utils.ffmpeg import ffmpeg_reading, first_line, is_text, reason
 from utils.files import written_aside
 
+FIRST_AUDIO_STREAM = ["-map", "0:a:0", "-vn", "-sn", "-dn"]
 RESAMPLERS = ("ffmpeg", "resampy", "none")
 
 # Beyond this a float file holds no sound in [-1, 1]: int16 values were saved as float.
@@ -96,7 +97,7 @@ class AudioFile(object):
                 process.stdout.close()
                 process.wait()
             complaints.seek(0)
-            complaint = _first_line(complaints.read().decode("utf-8", "replace"))
+            complaint = first_line(complaints.read().decode("utf-8", "replace"))
         if complaint and not num_seen:
             raise UserError("%s: no sound could be decoded (ffmpeg: %s); give a file that plays"
                             % (self.path, complaint))
@@ -113,7 +114,7 @@ class AudioFile(object):
                 "%.9f*c%d" % (share, channel) for channel in range(self.num_channels)))
         # first_pts: a stream that starts late keeps its place in time.
         filters.append("aresample=%d:async=1:first_pts=0" % rate_hz)
-        return (_ffmpeg_reading(self.path, "error")
+        return (ffmpeg_reading(self.path, "error") + FIRST_AUDIO_STREAM
                 + ["-af", ",".join(filters), "-f", "f32le", "pipe:1"])
 
     def _check_values(self, samples, num_before, rate_hz):
@@ -157,12 +158,12 @@ def open_audio(path):
         raise UserError("there is no file %s; check the path" % path)
     if os.path.getsize(path) == 0:
         raise UserError("%s is empty (0 bytes); give a file with sound in it" % path)
-    if _is_text(path):
+    if is_text(path):
         raise UserError("%s is not audio but text; give a wav, mp3, flac, ogg, m4a, mp4 or the "
                         "like" % path)
     # An .au header on the pipe is the plainest way to be told rate and channels.
     probe = subprocess.Popen(
-        _ffmpeg_reading(path, "info")
+        ffmpeg_reading(path, "info") + FIRST_AUDIO_STREAM
         + ["-frames:a", "1", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     header, report = probe.communicate()
@@ -175,7 +176,7 @@ def open_audio(path):
             raise UserError("%s holds 0.000 s of sound; at least %.1f s is needed"
                             % (path, MIN_AUDIO_S))
         raise UserError("%s is not audio that ffmpeg can read (%s); give a wav, mp3, flac, ogg, "
-                        "m4a, mp4 or the like" % (path, _reason(report, path)))
+                        "m4a, mp4 or the like" % (path, reason(report, path)))
     rate_hz, num_channels = AU_HEADER.unpack(header[:AU_HEADER.size])[4:]
     return AudioFile(path, _duration_s(report), rate_hz, num_channels)
 
@@ -260,23 +261,6 @@ def write_wav(path, samples, sample_rate_hz=SAMPLE_RATE_HZ):
         stream.writeframes(levels.astype("<i2").tobytes())
 
 
-def _is_text(path):
-    """Whether a file begins like text. A playlist does, and ffmpeg waits for what it lists."""
-    with open(path, "rb") as stream:
-        beginning = stream.read(1024)
-    words = beginning.decode("utf-8", "ignore")     # a character may be cut at the end
-    return len(words.encode("utf-8")) > len(beginning) - 4 and all(
-        letter.isprintable() or letter in "\t\r\n\f\ufeff" for letter in words)
-
-
-def _ffmpeg_reading(path, verbosity):
-    # file: keeps a name with a colon or a leading dash a name; the whitelist keeps a file that
-    # refers to others from fetching them.
-    return [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", verbosity,
-            "-protocol_whitelist", "file,pipe", "-i", "file:" + path,
-            "-map", "0:a:0", "-vn", "-sn", "-dn"]
-
-
 def _cut_into_blocks(pieces, num_block_samples):
     """Yield what `pieces` hold as blocks of `num_block_samples`, the last one shorter."""
     held, num_held = [], 0
@@ -310,18 +294,3 @@ def _duration_s(report):
         return None
     hours, minutes, seconds = found.groups()
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-
-
-def _first_line(report):
-    """The first thing ffmpeg says, without the "[wav @ 0x1f2e] " of the part that says it."""
-    lines = [re.sub(r"^(\[[^]]*\] *)+", "", line.strip()) for line in report.splitlines()]
-    return next((line for line in lines if line), "")
-
-
-def _reason(report, path):
-    """The line of ffmpeg's report that says why, without the file's name in front."""
-    lines = [line.strip() for line in report.splitlines() if line.strip()]
-    telling = [line for line in lines
-               if re.search(r"moov atom|Invalid data|[Ee]rror|not found|could not", line)]
-    line = (telling or lines or ["it says nothing"])[0]
-    return _first_line(line.replace("file:" + path + ": ", ""))
