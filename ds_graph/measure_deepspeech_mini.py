@@ -27,14 +27,14 @@ from utils.acoustic_stream import letter_probabilities                          
 from utils.audio import read_audio                                              # noqa: E402
 from utils.constants import (ACOUSTIC_FPS, ALPHABET, BLANK_INDEX,               # noqa: E402
                              SAMPLE_RATE_HZ)
-from utils.errors import UserError, run_script                                  # noqa: E402
+from utils.errors import run_script                                             # noqa: E402
 from utils.speech_synthesis import SILENCE, list_voices, synthesise             # noqa: E402
+from utils.timings import BILABIALS, read_timings                                # noqa: E402
 from utils.transcript import (TranscriptUnavailable, files_for_transcript,      # noqa: E402
                               transcribe)
 
 OTHER_VOICES = ("flite:slt", "flite:rms", "flite:awb", "flite:kal16", "festival:slt-hts",
                 "espeak:en-us", "espeak:en-gb-x-rp+f3")
-BILABIALS = ("P", "B", "M")
 
 
 def edit_distance(text, truth):
@@ -124,32 +124,13 @@ def row_of(name, cases, graph):
         correlation)
 
 
-def read_textgrid(path):
-    """{tier name: [(label, start_s, end_s)]} of a Praat TextGrid in the short text form."""
-    with open(path, encoding="utf-8") as stream:
-        fields = re.findall(r'"([^"]*)"|^\s*(-?[\d.]+)\s*$', stream.read(), re.M)
-    values = [text if text or not number else float(number) for text, number in fields]
-    tiers = {}
-    places = [i for i, value in enumerate(values) if value == "IntervalTier"]
-    if not places:
-        raise UserError("%s is no TextGrid in the short text form" % path)
-    for place in places:
-        name, count = values[place + 1], int(values[place + 4])
-        body = values[place + 5:place + 5 + 3 * count]
-        tiers[name] = [(label, start_s, end_s) for start_s, end_s, label
-                       in zip(body[::3], body[1::3], body[2::3])]
-    return tiers
-
-
 def aligned_case(audio_path, textgrid_path):
     """(samples, words, phones) of a real recording, phones in the set of speech_synthesis."""
-    tiers = read_textgrid(textgrid_path)
-    phones = [(re.sub(r"\d", "", label).upper(), start_s, end_s)
-              for label, start_s, end_s in tiers["phones"]]
+    timings = read_timings(textgrid_path)
     phones = [(phone if phone in PHONE_LETTERS else SILENCE, start_s, end_s)
-              for phone, start_s, end_s in phones]
-    words = [(label.lower(), start_s, end_s) for label, start_s, end_s in tiers["words"]
-             if re.match("[a-z]", label.lower())]
+              for phone, start_s, end_s in timings.phones]
+    words = [(word.lower(), start_s, end_s) for word, start_s, end_s in timings.words
+             if re.match("[a-z]", word.lower())]
     return read_audio(audio_path), words, phones
 
 
