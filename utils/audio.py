@@ -23,7 +23,7 @@ import numpy as np
 
 from utils.constants import INT16_SCALE, MIN_AUDIO_S, SAMPLE_RATE_HZ
 from utils.errors import UserError
-from utils.ffmpeg import ffmpeg_reading, first_line, is_text, reason
+from utils.ffmpeg import check_media_file, ffmpeg_reading, first_line, reason
 from utils.files import written_aside
 
 FIRST_AUDIO_STREAM = ["-map", "0:a:0", "-vn", "-sn", "-dn"]
@@ -152,15 +152,8 @@ def open_audio(path):
     Raises UserError: missing, a folder, empty, not audio, no audio stream.
     """
     path = os.fspath(path)
-    if os.path.isdir(path):
-        raise UserError("%s is a folder; give a file with sound in it" % path)
-    if not os.path.isfile(path):
-        raise UserError("there is no file %s; check the path" % path)
-    if os.path.getsize(path) == 0:
-        raise UserError("%s is empty (0 bytes); give a file with sound in it" % path)
-    if is_text(path):
-        raise UserError("%s is not audio but text; give a wav, mp3, flac, ogg, m4a, mp4 or the "
-                        "like" % path)
+    check_media_file(path, "a file with sound in it", "audio",
+                     "a wav, mp3, flac, ogg, m4a, mp4 or the like")
     # An .au header on the pipe is the plainest way to be told rate and channels.
     probe = subprocess.Popen(
         ffmpeg_reading(path, "info") + FIRST_AUDIO_STREAM

@@ -1,7 +1,10 @@
 """ffmpeg, the one that moviepy brings: how it is asked, and what it complains of."""
+import os
 import re
 
 import imageio_ffmpeg
+
+from utils.errors import UserError
 
 
 def ffmpeg_reading(path, verbosity):
@@ -14,7 +17,22 @@ def ffmpeg_reading(path, verbosity):
             "-protocol_whitelist", "file,pipe", "-i", "file:" + path]
 
 
-def is_text(path):
+def check_media_file(path, wanted, kind, formats):
+    """UserError, in the caller's words, for what ffmpeg need not be asked about.
+
+    A folder, nothing, an empty file ("give `wanted`"), text ("not `kind` but text; give `formats`").
+    """
+    if os.path.isdir(path):
+        raise UserError("%s is a folder; give %s" % (path, wanted))
+    if not os.path.isfile(path):
+        raise UserError("there is no file %s; check the path" % path)
+    if os.path.getsize(path) == 0:
+        raise UserError("%s is empty (0 bytes); give %s" % (path, wanted))
+    if _is_text(path):
+        raise UserError("%s is not %s but text; give %s" % (path, kind, formats))
+
+
+def _is_text(path):
     """Whether a file begins like text. A playlist does, and ffmpeg waits for what it lists."""
     with open(path, "rb") as stream:
         beginning = stream.read(1024)

@@ -15,7 +15,7 @@ import imageio_ffmpeg
 import numpy as np
 
 from utils.errors import UserError
-from utils.ffmpeg import ffmpeg_reading, first_line, is_text, reason
+from utils.ffmpeg import check_media_file, ffmpeg_reading, first_line, reason
 
 # V: a film, not the cover picture of a song.
 FIRST_VIDEO_STREAM = ["-map", "0:V:0", "-an", "-sn", "-dn"]
@@ -35,7 +35,7 @@ def video_frames(path):
     stream, cut off so that nothing can be decoded.
     """
     path = os.fspath(path)
-    _check_is_media(path)
+    check_media_file(path, "a video file", "a video", "an mp4, mov, mkv, webm or avi")
     time_s, num_frames = None, 0
     with tempfile.TemporaryDirectory() as folder:
         report_path = os.path.join(folder, "report")
@@ -74,17 +74,6 @@ def video_frames(path):
     if complaint:
         print("warning: %s is damaged (ffmpeg: %s); going on with the %d frames that could be "
               "decoded" % (path, first_line(complaint.group(2)), num_frames), file=sys.stderr)
-
-
-def _check_is_media(path):
-    if os.path.isdir(path):
-        raise UserError("%s is a folder; give a video file" % path)
-    if not os.path.isfile(path):
-        raise UserError("there is no file %s; check the path" % path)
-    if os.path.getsize(path) == 0:
-        raise UserError("%s is empty (0 bytes); give a video file" % path)
-    if is_text(path):
-        raise UserError("%s is not a video but text; give an mp4, mov, mkv, webm or avi" % path)
 
 
 def _command(path):
