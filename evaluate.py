@@ -17,28 +17,23 @@ that they are scored on, which no system is. Channels that do not move in the la
 import argparse
 import os
 
-from run_voca import DEFAULT_GRAPH, DEFAULT_MODEL
 from utils.errors import UserError, run_script
+from utils.model_flags import add_model_flags
 
-DEFAULT_AUDIO = "./training_data/11.mp4"
+DEFAULT_SUBJECT = "./training_data/11.mp4"
 
 
 def get_parser():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--audio_fname", default=DEFAULT_AUDIO, metavar="AUDIO",
+    parser.add_argument("--audio_fname", default=DEFAULT_SUBJECT, metavar="AUDIO",
                         help="the subject's sound or video (%(default)s)")
     parser.add_argument("--labels", metavar="FACE",
                         help="default: the .csv beside the sound")
     parser.add_argument("--timings", metavar="TIMES", help="phone or word times of the sound")
     parser.add_argument("--prediction", metavar="FACE",
                         help="score this file of another system instead of a checkpoint")
-    parser.add_argument("--tf_model_fname", default=DEFAULT_MODEL, metavar="CHECKPOINT",
-                        help="prefix, folder or .index of a checkpoint (%(default)s)")
-    parser.add_argument("--ds_fname", default=DEFAULT_GRAPH, metavar="GRAPH",
-                        help="DeepSpeech 0.5.0 output_graph.tflite or .pb (%(default)s)")
-    parser.add_argument("--force", action="store_true",
-                        help="run even if the checkpoint was trained with another graph")
+    add_model_flags(parser)
     parser.add_argument("--mean_of", nargs="+", default=[], metavar="FACE",
                         help="label files (a training set's) whose mean the constant is")
     parser.add_argument("--json", metavar="PATH", help="write every number there")

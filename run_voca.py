@@ -18,21 +18,15 @@ Writes into --out_path (./animation_output/<audio name>/):
 import argparse
 import os
 
-from utils.constants import ANIMATION_FPS, MAX_FPS, MIN_FPS
+from utils.constants import ANIMATION_FPS, DEFAULT_AUDIO, MAX_FPS, MIN_FPS
 from utils.errors import run_script
-
-DEFAULT_MODEL = "./model/default.model"
-DEFAULT_GRAPH = "./ds_graph/deepspeech-mini/output_graph.tflite"
-DEFAULT_AUDIO = "./audio/test_sentence.wav"
+from utils.model_flags import add_model_flags
 
 
 def get_parser():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tf_model_fname", default=DEFAULT_MODEL, metavar="CHECKPOINT",
-                        help="prefix, folder or .index of a checkpoint (%(default)s)")
-    parser.add_argument("--ds_fname", default=DEFAULT_GRAPH, metavar="GRAPH",
-                        help="DeepSpeech 0.5.0 output_graph.tflite or .pb (%(default)s)")
+    add_model_flags(parser)
     parser.add_argument("--audio_fname", default=DEFAULT_AUDIO, metavar="AUDIO",
                         help="wav, mp3, flac, ogg, m4a, mp4 ... (%(default)s)")
     parser.add_argument("--out_path", metavar="FOLDER",
@@ -42,8 +36,6 @@ def get_parser():
     parser.add_argument("--no_preview", action="store_true", help="write no preview.mp4")
     parser.add_argument("--transcript", action="store_true",
                         help="also write the words that DeepSpeech hears, with their times")
-    parser.add_argument("--force", action="store_true",
-                        help="run even if the checkpoint was trained with another graph")
     parser.add_argument("--reference_chunk_s", type=float, choices=(0.5, 0.1), default=0.5,
                         help="published checkpoints only: feature chunks as in their training "
                              "(0.5) or as in the published demo (0.1)")

@@ -20,11 +20,11 @@ sys.path.insert(0, REPOSITORY)
 
 from training_data.synthetic_corpus import write_corpus                 # noqa: E402
 from utils.config import Config, write_config                           # noqa: E402
+from utils.constants import DEFAULT_GRAPH                               # noqa: E402
 from utils.errors import UserError, run_script                          # noqa: E402
 
 MODEL_FOLDER = os.path.join(REPOSITORY, "model")
 NAME = "default.model"
-ACOUSTIC_GRAPH = "./ds_graph/deepspeech-mini/output_graph.tflite"
 # The learning rate falls to a hundredth over the run: the last epochs settle what the first found.
 LEARNING_RATE, LAST_LEARNING_RATE = 1e-3, 2e-5
 
@@ -32,7 +32,7 @@ LEARNING_RATE, LAST_LEARNING_RATE = 1e-3, 2e-5
 def training_config(corpus_folder, run_folder, training, validation, num_epochs):
     """How the default is trained; what is not named here is the config's own default."""
     return Config(
-        checkpoint_dir=run_folder, deepspeech_graph_fname=ACOUSTIC_GRAPH,
+        checkpoint_dir=run_folder, deepspeech_graph_fname=DEFAULT_GRAPH,
         training_data_path=corpus_folder,
         # Not there, so the folder is what is trained on, whatever lies in training_data.
         raw_audio_path=os.path.join(corpus_folder, "raw_audio_fixed.pkl"),

@@ -21,7 +21,8 @@ sys.path.insert(0, REPOSITORY)
 
 from utils.animation import SpeechAnimator                                      # noqa: E402
 from utils.audio import read_audio                                              # noqa: E402
-from utils.constants import MFCC_STEP_SAMPLES, SAMPLE_RATE_HZ                   # noqa: E402
+from utils.constants import (DEFAULT_CHECKPOINT, MFCC_STEP_SAMPLES,             # noqa: E402
+                             SAMPLE_RATE_HZ)
 from utils.preview_video import write_preview                                   # noqa: E402
 from utils.quiet_tensorflow import tf                                           # noqa: E402
 
@@ -58,7 +59,7 @@ def run_whole(animator, samples):
 
 def time_graph(graph_path, samples, num_runs):
     """(seconds to load, median seconds to animate `samples`, weights [frames, 52])."""
-    model_path = os.path.join(REPOSITORY, "model", "default.model")
+    model_path = os.path.join(REPOSITORY, DEFAULT_CHECKPOINT)
     load_s, animator = timed(lambda: SpeechAnimator(model_path, graph_path, force=True))
     run_whole(animator, samples[:50 * MFCC_STEP_SAMPLES])       # first calls build things
     runs = [timed(lambda: run_whole(animator, samples)) for _ in range(num_runs)]

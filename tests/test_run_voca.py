@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-import run_voca
 from conftest import REPOSITORY
 from graph_fixture import write_random_graph
 from utils.acoustic_graph import load_acoustic_graph
@@ -19,14 +18,15 @@ from utils.animation import SpeechAnimator, animate_audio, animate_file
 from utils.animation_files import read_npz
 from utils.audio import open_audio, read_audio, write_wav
 from utils.channels import LIVE_LINK_CSV_CHANNELS, mouth_opening, reorder
-from utils.constants import SAMPLE_RATE_HZ
+from utils.constants import (DEFAULT_AUDIO, DEFAULT_CHECKPOINT, DEFAULT_GRAPH,
+                             SAMPLE_RATE_HZ)
 from utils.errors import UserError
 from utils.speech_features import speech_windows
 from utils.voca_model import VocaModel
 
-MODEL = os.path.join(REPOSITORY, run_voca.DEFAULT_MODEL)
-GRAPH = os.path.join(REPOSITORY, run_voca.DEFAULT_GRAPH)
-SENTENCE = os.path.join(REPOSITORY, run_voca.DEFAULT_AUDIO)
+MODEL = os.path.join(REPOSITORY, DEFAULT_CHECKPOINT)
+GRAPH = os.path.join(REPOSITORY, DEFAULT_GRAPH)
+SENTENCE = os.path.join(REPOSITORY, DEFAULT_AUDIO)
 
 
 def run(*flags):

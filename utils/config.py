@@ -9,8 +9,8 @@ import configparser
 import difflib
 import os
 
-from utils.constants import (FEATURE_PROFILES, NUM_BLENDSHAPES, NUM_LETTERS, PROFILE_DEEPSPEECH,
-                             PROFILE_REFERENCE, WINDOW_FRAMES)
+from utils.constants import (DEFAULT_GRAPH, FEATURE_PROFILES, NUM_BLENDSHAPES, NUM_LETTERS,
+                             PROFILE_DEEPSPEECH, PROFILE_REFERENCE, WINDOW_FRAMES)
 from utils.errors import UserError
 from utils.files import written_aside
 
@@ -28,8 +28,8 @@ _TRAINING_NAMES = tuple("%d.mp4" % number for number in range(1, 11))
 CONFIG = (
     Key(IO, "checkpoint_dir", "path", "./training", None, False,
         "folder of the run: checkpoints/, summaries/ and the cached speech features"),
-    Key(IO, "deepspeech_graph_fname", "path", "./ds_graph/deepspeech-mini/output_graph.tflite",
-        None, False, "DeepSpeech 0.5.0 graph (.tflite or .pb) that makes the speech features"),
+    Key(IO, "deepspeech_graph_fname", "path", DEFAULT_GRAPH, None, False,
+        "DeepSpeech 0.5.0 graph (.tflite or .pb) that makes the speech features"),
     Key(IO, "training_data_path", "path", "./training_data", None, False,
         "folder of NAME.mp4 with NAME.csv (Live Link Face); used where raw_audio_path is absent"),
     Key(IO, "verts_mmaps_path", "path", "./training_data/data_verts.npy", None, False,

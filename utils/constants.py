@@ -28,6 +28,11 @@ NUM_BLENDSHAPES = 52
 MIN_FPS, MAX_FPS = 24, 60           # what --fps takes
 MIN_AUDIO_S = 0.1                   # a shorter clip is refused
 
+# What comes with the repository, and is taken where nothing else is named.
+DEFAULT_CHECKPOINT = "./model/default.model"
+DEFAULT_GRAPH = "./ds_graph/deepspeech-mini/output_graph.tflite"
+DEFAULT_AUDIO = "./audio/test_sentence.wav"
+
 # Feature profiles (see utils/speech_features.py).
 PROFILE_DEEPSPEECH = "deepspeech"   # what this project trains on
 PROFILE_REFERENCE = "reference"     # what the published checkpoint was trained on

@@ -20,7 +20,8 @@ def ffmpeg_reading(path, verbosity):
 def check_media_file(path, wanted, kind, formats):
     """UserError, in the caller's words, for what ffmpeg need not be asked about.
 
-    A folder, nothing, an empty file ("give `wanted`"), text ("not `kind` but text; give `formats`").
+    A folder, nothing, an empty file ("give `wanted`"); text ("not `kind` but text; give
+    `formats`").
     """
     if os.path.isdir(path):
         raise UserError("%s is a folder; give %s" % (path, wanted))
