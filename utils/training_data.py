@@ -43,14 +43,16 @@ class Subject(object):
       mask: float32 [52], 1 where the source has the channel, 0 where it lacks it (the targets
         there are 0 and mean nothing).
       audio_sha256: of the sound, hex.
+      valid: bool [frames], False where the targets mean nothing (no face, two faces, a jump).
     """
 
-    def __init__(self, name, windows, targets, mask, audio_sha256):
+    def __init__(self, name, windows, targets, mask, audio_sha256, valid=None):
         self.name = name
         self.windows = windows
         self.targets = targets
         self.mask = mask
         self.audio_sha256 = audio_sha256
+        self.valid = np.ones(len(targets), bool) if valid is None else valid
 
 
 def load_subjects(config, names, acoustic_graph, progress=True):
