@@ -1,0 +1,131 @@
+"""Make a dataset to train on from videos of a face, or from captures.
+
+    python process_data.py                              the folder ./training_data
+    python process_data.py --training_data_path me      me/1.mp4, me/2.mp4 ... alone
+    python run_training.py --config me/dataset/training_config.cfg
+
+Each NAME.mp4 (mov, mkv, webm, avi) becomes the subject NAME. A video alone is tracked with
+MediaPipe's face_landmarker.task (training_data/README.md says where to get it). What lies beside a
+video, or beside NAME.wav or NAME.flac, is taken instead: a Live Link Face CSV, a log
+debugout-*.txt, BEAT's or Audio2Face's JSON, a CSV of MediaPipe, an .npz of run_voca.py.
+
+Writes into --dataset_path (<training_data_path>/dataset):
+    dataset.json, subjects/     the arrays, and what is known of them; see training_data/README.md
+    training_config.cfg         for run_training.py; kept where it was edited
+    report.html                 the curves and the frames to judge the labels by (with --report)
+A second run redoes only what changed. The exit status is 1 where a subject failed; the others
+are written all the same.
+"""
+import argparse
+import os
+import sys
+
+from utils.errors import UserError, run_script
+
+LANDMARKER_NAME = "face_landmarker.task"
+DEFAULT_FOLDER = "./training_data"
+# The same as utils.label_sources.KINDS, whose import takes a while.
+LABEL_KINDS = ("live_link", "debugout", "beat", "audio2face", "mediapipe_csv", "npz", "tracker")
+
+
+def get_parser():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--training_data_path", default=DEFAULT_FOLDER, metavar="FOLDER",
+                        help="the videos and captures (%(default)s)")
+    parser.add_argument("--dataset_path", metavar="FOLDER",
+                        help="default: <training_data_path>/dataset")
+    parser.add_argument("--labels", choices=LABEL_KINDS, metavar="KIND",
+                        help="where labels come from, if not by what lies beside each recording: "
+                             "%s" % ", ".join(LABEL_KINDS))
+    parser.add_argument("--face_landmarker_fname", metavar="FILE",
+                        help="MediaPipe's model file; default: %s in the training_data_path, "
+                             "else in %s" % (LANDMARKER_NAME, DEFAULT_FOLDER))
+    parser.add_argument("--fix_offset", action="store_true",
+                        help="shift labels by the measured offset against the sound, where that "
+                             "is sure; it is printed in any case")
+    calibration = parser.add_mutually_exclusive_group()
+    calibration.add_argument("--neutral", metavar="FILE",
+                             help="a take (video or capture) of the face at rest, to be zero; "
+                                  "default: a low quantile of each channel of the recording, for "
+                                  "tracked faces and _raw captures")
+    calibration.add_argument("--no_calibration", action="store_true",
+                             help="leave the weights at rest as they are")
+    parser.add_argument("--no_smoothing", action="store_true", help="leave the curves as they are")
+    parser.add_argument("--force", action="store_true",
+                        help="take labels whose place in the sound is not sure")
+    parser.add_argument("--processes", type=whole_number, metavar="N",
+                        help="recordings at a time (default: one for each core)")
+    parser.add_argument("--hold_out", type=share, metavar="SHARE",
+                        help="keep the last SHARE (0.1, say) of each subject for validation; "
+                             "default: the last subject validates; of a single one, 0.1 does")
+    parser.add_argument("--report", action="store_true", help="write report.html, to look at")
+    return parser
+
+
+def whole_number(text):
+    """argparse type: 1 or more."""
+    number = int(text)                          # argparse words the ValueError
+    if number < 1:
+        raise argparse.ArgumentTypeError("%s is not 1 or more" % text)
+    return number
+
+
+def share(text):
+    """argparse type: a part of something, neither nothing nor most of it."""
+    value = float(text)
+    if not 0.0 < value <= 0.5:
+        raise argparse.ArgumentTypeError("%s is not above 0 and at most 0.5" % text)
+    return value
+
+
+def landmarker_path(args):
+    """The model file: the one named, else the first that is there, else where it should be."""
+    own = os.path.join(args.training_data_path, LANDMARKER_NAME)
+    if args.face_landmarker_fname or os.path.isfile(own):
+        return args.face_landmarker_fname or own
+    shared = os.path.join(DEFAULT_FOLDER, LANDMARKER_NAME)
+    return shared if os.path.isfile(shared) else own
+
+
+def main():
+    args = get_parser().parse_args()
+    from utils import processing
+    from utils.recording import Options
+    dataset_path = args.dataset_path or os.path.join(args.training_data_path, "dataset")
+    options = Options(
+        labels=args.labels, landmarker_path=landmarker_path(args), fix_offset=args.fix_offset,
+        neutral_path=args.neutral, calibrate=False if args.no_calibration else None,
+        smooth=not args.no_smoothing, force=args.force)
+    summary = processing.process_folder(
+        args.training_data_path, dataset_path, options,
+        args.processes or os.cpu_count() or 1, args.hold_out)
+    print(processing.summary_table(summary))
+    for name, record in summary.subjects.items():
+        if "held_out_of" not in record:
+            for warning in record["warnings"]:
+                print("warning: %s: %s" % (name, warning))
+    for name in summary.dropped:
+        print("dropped: %s (its recording is not in the folder any more)" % name)
+    for name, failure in summary.failures.items():
+        print("failed: %s: %s" % (name, failure), file=sys.stderr)
+    if args.report:
+        print("report: %s" % processing.write_report(args.training_data_path, dataset_path))
+    config_path, what = processing.write_training_config(dataset_path, summary.subjects)
+    if what == "edited":
+        print("%s was edited and is left as it is; remove it to have one with the subjects above"
+              % config_path)
+    print("train with:\npython run_training.py --config %s" % quoted(config_path))
+    if summary.failures:
+        raise UserError("%d of %d subjects failed; the others are written"
+                        % (len(summary.failures), len(summary.failures) + len(summary.redone)))
+
+
+def quoted(path):
+    """`path` as it can be pasted into a command line."""
+    path = os.path.normpath(path)
+    return '"%s"' % path if " " in path else path
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,307 @@
+"""One recording, a video or a sound with its labels, to the arrays of a dataset.
+
+It goes through: sound to 16 kHz mono; labels by their
+source (utils/label_sources.py); jumps marked invalid; alignment of labels and sound; 30 fps by
+time stamps; the neutral pose taken off; light smoothing; a mask for channels that are absent or
+stand still; a look for swapped sides. utils/dataset.py says what is written.
+"""
+import collections
+import contextlib
+import io
+import os
+import platform
+import re
+
+import imageio_ffmpeg
+import numpy as np
+
+from utils import av_offset, label_cleaning, label_sources
+from utils.audio import open_audio
+from utils.channels import MODEL_CHANNELS, mouth_opening
+from utils.constants import ANIMATION_FPS, INT16_SCALE, SAMPLE_RATE_HZ
+from utils.dataset import (ABSENT, STILL, folder_key, folder_name, new_folder, read_record,
+                           write_audio, write_labels, write_record)
+from utils.errors import UserError
+from utils.files import sha256_of_file
+from utils.loudness import speech_envelope
+from utils.resample import num_frames_of
+
+PROCESSING_VERSION = 1                  # raised when the same source gives other arrays
+BLOCK_S = 10.0                          # of sound held at a time
+ENVELOPE_BLOCK_S, ENVELOPE_MARGIN_S = 60, 1
+MAX_SEARCHED_LAG_S = 5.0                # between a capture and a sound that know no common time
+MAX_OFFSET_S = 0.5                      # between sound and picture of one file
+MIN_VALID_S = 0.5                       # of frames to learn from; with less, there is no subject
+MIN_COVERED = 0.5                       # share of the sound that its labels must cover
+MAX_BEYOND_S, MAX_BEYOND_SHARE = 1.0, 0.1   # of the labels, outside the sound
+S_PER_DAY = 24 * 3600.0
+CALIBRATED_KINDS = ("tracker", "mediapipe_csv")     # a face at rest is not 0 in these
+
+# labels: a kind of label_sources.KINDS, or None; calibrate: True, False or None (by the source).
+Options = collections.namedtuple(
+    "Options", "labels landmarker_path fix_offset neutral_path calibrate smooth force")
+
+# One recording: its file, and where its labels are. key and folder: see utils/dataset.py.
+Source = collections.namedtuple(
+    "Source", "name media_path media_sha256 kind label_path label_sha256 key folder")
+
+
+def process_recording(report, source, options, dataset_path):
+    """Make the folder of one Source; returns its record.
+
+    report: called with the seconds of media done so far.
+    Raises UserError with all that is wrong with this recording, in one line.
+    """
+    complaints = io.StringIO()          # of the readers, for the summary
+    with contextlib.redirect_stderr(complaints), new_folder(dataset_path, source.folder) as aside:
+        record = _process(report, source, options, aside)
+        record["warnings"] += [
+            " ".join(line.split("warning: ", 1)[1].split())
+            for line in complaints.getvalue().splitlines() if line.startswith("warning: ")]
+        write_record(aside, record)
+    return record
+
+
+def _process(report, source, options, aside):
+    audio = open_audio(source.media_path)
+    samples, audio_sha256 = write_audio(
+        aside, (_int16(block) for block in audio.blocks(BLOCK_S)))
+    duration_s = len(samples) / float(SAMPLE_RATE_HZ)
+    num_frames = num_frames_of(duration_s, ANIMATION_FPS)
+    envelope = _envelope(samples)
+    track = label_sources.read_label_track(
+        source.kind, source.label_path, options.landmarker_path,
+        progress=lambda done_s, total_s: report(min(done_s, duration_s)))
+    if not track.valid.any():
+        raise UserError("%s: %s" % (os.path.basename(source.label_path), _why_none(track)))
+    jumps = label_cleaning.jumps(track.weights, track.times_s) & track.valid
+    valid_rows = track.valid & ~jumps
+
+    warnings = []
+    alignment = _aligned(track, valid_rows, envelope, source, options, warnings)
+    start_s = alignment["start_s"]
+    _check_coverage(track, start_s, duration_s, alignment["method"], options.force, warnings)
+    weights, valid = label_cleaning.to_animation_frames(
+        track.times_s, track.weights, valid_rows, num_frames, start_s)
+    offset = _offset(weights, track.names, valid, envelope)
+    if options.fix_offset and offset and offset["confidence"] >= av_offset.MIN_CONFIDENCE:
+        weights, valid = label_cleaning.to_animation_frames(
+            track.times_s, track.weights, valid_rows, num_frames,
+            start_s - offset["offset_s"])
+        offset["corrected"] = True
+    elif options.fix_offset and offset:
+        warnings.append("offset left as it is: confidence %.2f is below %.2f"
+                        % (offset["confidence"], av_offset.MIN_CONFIDENCE))
+    if valid.sum() < MIN_VALID_S * ANIMATION_FPS:
+        raise UserError("%s: %d of %d frames can be learnt from, at least %d are needed%s"
+                        % (os.path.basename(source.label_path), valid.sum(), num_frames,
+                           MIN_VALID_S * ANIMATION_FPS, _reasons_text(track)))
+
+    neutral = _neutral(track, weights, valid, source, options)
+    if neutral is not None:
+        weights = label_cleaning.calibrated(weights, neutral)
+    if options.smooth:
+        weights = label_cleaning.smoothed(weights, valid, ANIMATION_FPS)
+    targets, mask = _in_model_order(weights, track.names, valid)
+    sides = label_cleaning.swapped_sides(targets[:, [MODEL_CHANNELS.index(name)
+                                                     for name in track.names]],
+                                         track.names, valid)
+    warnings += ["left and right may be swapped: %s" % (pair,) for pair in sides]
+    targets_sha256 = write_labels(aside, targets, valid)
+    report(duration_s)
+    counts = collections.OrderedDict(
+        (reason, int(np.sum(rows))) for reason, rows in track.reasons.items())
+    counts["jump"] = int(jumps.sum())
+    return collections.OrderedDict([
+        ("folder", source.folder), ("rows", [0, num_frames]), ("frames", num_frames),
+        ("duration_s", round(duration_s, 6)),
+        ("media", {"name": os.path.basename(source.media_path), "sha256": source.media_sha256}),
+        ("labels", collections.OrderedDict([
+            ("kind", track.kind), ("name", os.path.basename(track.path)),
+            ("sha256", source.label_sha256), ("rows", len(track.times_s)),
+            ("notes", _plain(track.notes))])),
+        ("alignment", alignment), ("offset", offset), ("mask", mask),
+        ("neutral", None if neutral is None else collections.OrderedDict(
+            (name, round(float(value), 5)) for name, value in zip(track.names, neutral))),
+        ("valid", {"share": round(float(valid.mean()), 4), "counts": counts}),
+        ("sides", _plain(sides)), ("warnings", warnings),
+        ("audio_sha256", audio_sha256), ("targets_sha256", targets_sha256),
+        ("options", options_record(options)),
+        ("versions", {"processing": PROCESSING_VERSION, "python": platform.python_version(),
+                      "numpy": np.__version__,
+                      "ffmpeg": imageio_ffmpeg.get_ffmpeg_version()})])
+
+
+def _int16(block):
+    return np.rint(block * INT16_SCALE).clip(-INT16_SCALE, INT16_SCALE - 1).astype("<i2")
+
+
+def _envelope(samples):
+    """speech_envelope of int16 samples of any length [frames], a minute at a time."""
+    block, margin = (int(s * SAMPLE_RATE_HZ) for s in (ENVELOPE_BLOCK_S, ENVELOPE_MARGIN_S))
+    pieces = []
+    for start in range(0, len(samples), block):
+        if pieces and len(samples) - start < margin:
+            break                       # the last piece took so short a rest with it
+        first = max(0, start - margin)
+        last = start + block if len(samples) - start - block >= margin else len(samples)
+        whole = speech_envelope(samples[first:last + margin] / INT16_SCALE)
+        num_before = (start - first) * ANIMATION_FPS // SAMPLE_RATE_HZ
+        num_frames = num_frames_of((last - start) / float(SAMPLE_RATE_HZ), ANIMATION_FPS)
+        pieces.append(whole[num_before:num_before + num_frames])
+    return np.concatenate(pieces)
+
+
+# ---- labels against the sound
+
+def _aligned(track, valid_rows, envelope, source, options, warnings):
+    """{method, start_s, confidence}: where in the media the labels' first row stands."""
+    if track.start_s is not None:
+        return _alignment("in step", track.start_s, None)
+    if track.notes.get("timecode_s") is not None:
+        media_timecode_s = label_sources.media_timecode_s(source.media_path)
+        if media_timecode_s is not None:
+            later_s = track.notes["timecode_s"] - media_timecode_s
+            return _alignment("timecode",
+                              (later_s + S_PER_DAY / 2) % S_PER_DAY - S_PER_DAY / 2, None)
+    opening, valid = _opening_of_track(track, valid_rows)
+    if opening is None:
+        raise UserError("%s has no jawOpen, by which it could be aligned with the sound; give "
+                        "labels with a mouth" % track.path)
+    lag = av_offset.search_lag(opening, valid, envelope, ANIMATION_FPS, MAX_SEARCHED_LAG_S)
+    if lag.confidence < av_offset.MIN_CONFIDENCE:
+        told = ("its place in the sound was searched and is not sure: %+.2f s, confidence %.2f, "
+                "below %.2f" % (-lag.lag_s, lag.confidence, av_offset.MIN_CONFIDENCE))
+        if not options.force:
+            raise UserError("%s: %s; check that both are one take, or take it by --force"
+                            % (os.path.basename(track.path), told))
+        warnings.append(told)
+    return _alignment("searched", -lag.lag_s, lag.confidence)
+
+
+def _alignment(method, start_s, confidence):
+    return collections.OrderedDict([
+        ("method", method), ("start_s", round(float(start_s), 4)),
+        ("confidence", None if confidence is None else round(float(confidence), 3))])
+
+
+def _opening_of_track(track, valid_rows):
+    """(opening [frames] or None, valid [frames]) of the labels alone, from their own start."""
+    num_frames = num_frames_of(track.times_s[-1] - track.times_s[0], ANIMATION_FPS) + 1
+    weights, valid = label_cleaning.to_animation_frames(
+        track.times_s, track.weights, valid_rows, num_frames, 0.0)
+    return _opening(weights, track.names), valid
+
+
+def _opening(weights, names):
+    """[frames] how far the mouth is open; None where the source says nothing of that."""
+    if "jawOpen" not in names:
+        return None
+    if "mouthClose" not in names:
+        return weights[:, names.index("jawOpen")]
+    return mouth_opening(weights, names)
+
+
+def _check_coverage(track, start_s, duration_s, method, force, warnings):
+    end_s = start_s + track.times_s[-1] - track.times_s[0]
+    covered_s = max(0.0, min(end_s, duration_s) - max(start_s, 0.0))
+    beyond_s = end_s - start_s - covered_s
+    told = None
+    if covered_s < MIN_COVERED * duration_s:
+        told = "the labels cover %.1f of %.1f s of sound" % (covered_s, duration_s)
+    elif method == "in step" and beyond_s > max(MAX_BEYOND_S, MAX_BEYOND_SHARE * duration_s):
+        told = "the labels last %.1f s and the sound %.1f s" % (end_s - start_s, duration_s)
+    if told and not force:
+        raise UserError("%s: %s; check that both are one take, or take it by --force"
+                        % (os.path.basename(track.path), told))
+    if told:
+        warnings.append(told)
+
+
+def _offset(weights, names, valid, envelope):
+    """{offset_s, confidence, r, corrected}: by how much the labels are late; None: no mouth."""
+    opening = _opening(weights, names)
+    if opening is None:
+        return None
+    lag = av_offset.search_lag(opening, valid, envelope, ANIMATION_FPS, MAX_OFFSET_S)
+    return collections.OrderedDict([
+        ("offset_s", round(float(lag.lag_s), 4)), ("confidence", round(float(lag.confidence), 3)),
+        ("r", round(float(lag.r), 3)), ("corrected", False)])
+
+
+def _why_none(track):
+    total = len(track.valid)
+    for reason, rows in sorted(track.reasons.items(), key=lambda item: -np.sum(item[1])):
+        if np.any(rows):
+            return ("%s in %d of %d frames and none to learn from; give a video of one face, "
+                    "seen from the front" % (reason, np.sum(rows), total))
+    return "none of %d rows is valid" % total
+
+
+def _reasons_text(track):
+    counts = ["%s in %d rows" % (reason, np.sum(rows)) for reason, rows in track.reasons.items()
+              if np.any(rows)]
+    return " (%s)" % ", ".join(counts) if counts else ""
+
+
+# ---- the weights
+
+def _neutral(track, weights, valid, source, options):
+    """The pose to take off [k], or None."""
+    if options.calibrate is False:
+        return None
+    if options.neutral_path:
+        return _neutral_of_file(options, track.names)
+    is_raw = re.search(r"_raw\b", os.path.basename(track.path)) is not None
+    if track.kind in CALIBRATED_KINDS or (track.kind == "live_link" and is_raw):
+        return label_cleaning.neutral_pose(weights, valid)
+    return None
+
+
+def _neutral_of_file(options, names):
+    """[k] the middle of each channel in a take of a face at rest; 0 for what it lacks."""
+    kind, path = neutral_source(options.neutral_path)
+    take = label_sources.read_label_track(kind, path, options.landmarker_path)
+    if not take.valid.any():
+        raise UserError("%s (--neutral): %s" % (path, _why_none(take)))
+    middle = dict(zip(take.names, np.median(take.weights[take.valid], axis=0)))
+    return np.array([middle.get(name, 0.0) for name in names], np.float32)
+
+
+def neutral_source(path):
+    """(kind, label path) of the file given as --neutral."""
+    return label_sources.find_label_source(path)
+
+
+def _in_model_order(weights, names, valid):
+    """(targets float32 [frames, 52] in [0, 1], {channel: why it is masked})."""
+    targets = np.zeros((len(weights), len(MODEL_CHANNELS)), np.float32)
+    moves = dict(zip(names, label_cleaning.moving(weights, valid)))
+    mask = collections.OrderedDict()
+    for place, channel in enumerate(MODEL_CHANNELS):
+        if channel not in moves:
+            mask[channel] = ABSENT
+            continue
+        targets[:, place] = np.clip(weights[:, names.index(channel)], 0.0, 1.0)
+        if not moves[channel]:
+            mask[channel] = STILL
+    return targets, mask
+
+
+def options_record(options):
+    """What of the Options decides the arrays, JSON-able."""
+    return collections.OrderedDict([
+        ("fix_offset", options.fix_offset), ("calibrate", options.calibrate),
+        ("neutral", os.path.basename(options.neutral_path) if options.neutral_path else None),
+        ("smooth", options.smooth), ("force", options.force)])
+
+
+def _plain(value):
+    """`value` with numpy's numbers and tuples as JSON knows them."""
+    if isinstance(value, dict):
+        return collections.OrderedDict((str(key), _plain(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    return value.item() if isinstance(value, np.generic) else value
