@@ -10,7 +10,6 @@ import contextlib
 import io
 import os
 import platform
-import re
 
 import imageio_ffmpeg
 import numpy as np
@@ -19,10 +18,9 @@ from utils import av_offset, label_cleaning, label_sources
 from utils.audio import open_audio
 from utils.channels import MODEL_CHANNELS, mouth_opening
 from utils.constants import ANIMATION_FPS, INT16_SCALE, SAMPLE_RATE_HZ
-from utils.dataset import (ABSENT, STILL, folder_key, folder_name, new_folder, read_record,
-                           write_audio, write_labels, write_record)
+from utils.dataset import (ABSENT, STILL, new_folder, write_audio, write_labels,
+                           write_record)
 from utils.errors import UserError
-from utils.files import sha256_of_file
 from utils.loudness import speech_envelope
 from utils.resample import num_frames_of
 
@@ -35,7 +33,8 @@ MIN_VALID_S = 0.5                       # of frames to learn from; with less, th
 MIN_COVERED = 0.5                       # share of the sound that its labels must cover
 MAX_BEYOND_S, MAX_BEYOND_SHARE = 1.0, 0.1   # of the labels, outside the sound
 S_PER_DAY = 24 * 3600.0
-CALIBRATED_KINDS = ("tracker", "mediapipe_csv")     # a face at rest is not 0 in these
+# A face at rest is not 0 in these, nor in a _raw take of Live Link Face.
+CALIBRATED_KINDS = (label_sources.TRACKER, label_sources.TABLE)
 
 # labels: a kind of label_sources.KINDS, or None; calibrate: True, False or None (by the source).
 Options = collections.namedtuple(
@@ -71,10 +70,11 @@ def _process(report, source, options, aside):
     envelope = _envelope(samples)
     track = label_sources.read_label_track(
         source.kind, source.label_path, options.landmarker_path,
-        progress=lambda done_s, total_s: report(min(done_s, duration_s)))
+        progress=lambda done_s, total_s: report(min(done_s, duration_s)),
+        media_path=source.media_path)
     if not track.valid.any():
         raise UserError("%s: %s" % (os.path.basename(source.label_path), _why_none(track)))
-    jumps = label_cleaning.jumps(track.weights, track.times_s) & track.valid
+    jumps = label_cleaning.jumps(track.weights, track.times_s, track.names) & track.valid
     valid_rows = track.valid & ~jumps
 
     warnings = []
@@ -106,7 +106,7 @@ def _process(report, source, options, aside):
     sides = label_cleaning.swapped_sides(targets[:, [MODEL_CHANNELS.index(name)
                                                      for name in track.names]],
                                          track.names, valid)
-    warnings += ["left and right may be swapped: %s" % (pair,) for pair in sides]
+    warnings += [finding.words for finding in sides]
     targets_sha256 = write_labels(aside, targets, valid)
     report(duration_s)
     counts = collections.OrderedDict(
@@ -124,7 +124,7 @@ def _process(report, source, options, aside):
         ("neutral", None if neutral is None else collections.OrderedDict(
             (name, round(float(value), 5)) for name, value in zip(track.names, neutral))),
         ("valid", {"share": round(float(valid.mean()), 4), "counts": counts}),
-        ("sides", _plain(sides)), ("warnings", warnings),
+        ("sides", [_plain(finding._asdict()) for finding in sides]), ("warnings", warnings),
         ("audio_sha256", audio_sha256), ("targets_sha256", targets_sha256),
         ("options", options_record(options)),
         ("versions", {"processing": PROCESSING_VERSION, "python": platform.python_version(),
@@ -251,20 +251,22 @@ def _neutral(track, weights, valid, source, options):
     if options.calibrate is False:
         return None
     if options.neutral_path:
-        return _neutral_of_file(options, track.names)
-    is_raw = re.search(r"_raw\b", os.path.basename(track.path)) is not None
-    if track.kind in CALIBRATED_KINDS or (track.kind == "live_link" and is_raw):
+        return _neutral_of_take(*neutral_source(options.neutral_path) + (options, track.names))
+    is_raw = track.notes.get("take") == "raw"
+    own_take = label_sources.neutral_take_of(source.media_path) if is_raw else None
+    if own_take:
+        return _neutral_of_take(label_sources.LIVE_LINK, own_take, options, track.names)
+    if is_raw or track.kind in CALIBRATED_KINDS:
         return label_cleaning.neutral_pose(weights, valid)
     return None
 
 
-def _neutral_of_file(options, names):
+def _neutral_of_take(kind, path, options, names):
     """[k] the middle of each channel in a take of a face at rest; 0 for what it lacks."""
-    kind, path = neutral_source(options.neutral_path)
     take = label_sources.read_label_track(kind, path, options.landmarker_path)
     if not take.valid.any():
-        raise UserError("%s (--neutral): %s" % (path, _why_none(take)))
-    middle = dict(zip(take.names, np.median(take.weights[take.valid], axis=0)))
+        raise UserError("%s (the neutral take): %s" % (path, _why_none(take)))
+    middle = dict(zip(take.names, label_cleaning.neutral_pose(take.weights, take.valid, 0.5)))
     return np.array([middle.get(name, 0.0) for name in names], np.float32)
 
 
