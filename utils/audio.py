@@ -12,7 +12,6 @@ nothing is refused.
 import contextlib
 import math
 import os
-import re
 import struct
 import subprocess
 import sys
@@ -23,7 +22,7 @@ import numpy as np
 
 from utils.constants import INT16_SCALE, MIN_AUDIO_S, SAMPLE_RATE_HZ
 from utils.errors import UserError
-from utils.ffmpeg import check_media_file, ffmpeg_reading, first_line, reason
+from utils.ffmpeg import check_media_file, duration_s, ffmpeg_reading, first_line, reason
 from utils.files import written_aside
 
 FIRST_AUDIO_STREAM = ["-map", "0:a:0", "-vn", "-sn", "-dn"]
@@ -171,7 +170,7 @@ def open_audio(path):
         raise UserError("%s is not audio that ffmpeg can read (%s); give a wav, mp3, flac, ogg, "
                         "m4a, mp4 or the like" % (path, reason(report, path)))
     rate_hz, num_channels = AU_HEADER.unpack(header[:AU_HEADER.size])[4:]
-    return AudioFile(path, _duration_s(report), rate_hz, num_channels)
+    return AudioFile(path, duration_s(report), rate_hz, num_channels)
 
 
 def read_audio(path, resampler="ffmpeg"):
@@ -279,11 +278,3 @@ def _resampy(sound, from_hz):
 
 def _as_samples(sound):
     return np.clip(sound, -1.0, LARGEST_SAMPLE).astype(np.float32)
-
-
-def _duration_s(report):
-    found = re.search(r"Duration: (\d+):(\d+):(\d+\.\d+)", report)
-    if not found:
-        return None
-    hours, minutes, seconds = found.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

@@ -45,6 +45,9 @@ def _swapped(names, first, second):
 LIVE_LINK_CSV_CHANNELS = _swapped(
     _swapped(UNREAL_CHANNELS, "jawLeft", "jawRight"), "mouthLeft", "mouthRight")
 
+# The order in which MediaPipe's face landmarker gives them: by name, without tongueOut.
+LANDMARKER_CHANNELS = tuple(sorted(set(MODEL_CHANNELS) - {"tongueOut"}))
+
 
 def region(name):
     """The part of the face a channel moves: 'jaw', 'lips', 'eyes', 'brows' or 'other'."""

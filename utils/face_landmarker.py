@@ -12,6 +12,7 @@ import collections
 
 import numpy as np
 
+from utils.channels import LANDMARKER_CHANNELS
 from utils.face_detection import (DETECTOR_SIZE, VALUES_PER_ANCHOR, box_of_detection,
                                   box_of_landmarks, crop, decode_detections, from_crop,
                                   letterbox, make_anchors, probability)
@@ -36,18 +37,8 @@ BLENDSHAPE_LANDMARKS = tuple(int(index) for index in """
     386 387 388 389 390 397 398 400 402 405 409 415 454 466 468 469 470 471 472 473 474 475
     476 477""".split())
 
-# Its outputs after the first, which is "_neutral" and says nothing. There is no tongueOut.
-FACE_LANDMARKER_CHANNELS = tuple(
-    "browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff "
-    "cheekSquintLeft cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft "
-    "eyeLookDownRight eyeLookInLeft eyeLookInRight eyeLookOutLeft eyeLookOutRight "
-    "eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft eyeWideRight "
-    "jawForward jawLeft jawOpen jawRight mouthClose mouthDimpleLeft mouthDimpleRight "
-    "mouthFrownLeft mouthFrownRight mouthFunnel mouthLeft mouthLowerDownLeft "
-    "mouthLowerDownRight mouthPressLeft mouthPressRight mouthPucker mouthRight mouthRollLower "
-    "mouthRollUpper mouthShrugLower mouthShrugUpper mouthSmileLeft mouthSmileRight "
-    "mouthStretchLeft mouthStretchRight mouthUpperUpLeft mouthUpperUpRight noseSneerLeft "
-    "noseSneerRight".split())
+# Its outputs after the first, which is "_neutral" and says nothing.
+FACE_LANDMARKER_CHANNELS = LANDMARKER_CHANNELS
 
 # time_s; weights float32 [51] or None; num_faces int; landmarks float32 [478, 2] or None.
 TrackedFrame = collections.namedtuple("TrackedFrame", "time_s weights num_faces landmarks")
@@ -77,41 +68,52 @@ class FaceLandmarker(object):
         self._run_landmarks = task.landmarks
         self._run_blendshapes = task.blendshapes
 
-    def track(self, timed_frames, smooth=True, count_every=1):
+    def track(self, timed_frames, smooth=True, count_every_s=0.0):
         """Follow the surest face through the frames of one take.
 
         Args:
           timed_frames: iterable of (time_s, frame), as utils.video.video_frames gives them:
             times rising, frames uint8 [height, width, 3], RGB.
           smooth: whether landmarks pass MediaPipe's filter, as they do in its labels.
-          count_every: faces are counted in every so many frames; the count holds between.
+          count_every_s: faces are counted so often, by the frames' times; the count holds
+            between. 0: in every frame.
         Yields, for each frame, a TrackedFrame:
           time_s: as it came.
           weights: float32 [51] in 0..1, in the order of `names`; None where no face is
             followed. A lost face is looked for again from the next frame on.
-          num_faces: how many faces the detector sees; at least 1 with weights.
+          num_faces: how many faces the detector sees and the landmark network confirms; at
+            least 1 with weights, 0 without.
           landmarks: float32 [478, 2], pixels, not smoothed; None with the weights.
         """
-        box, num_detected = None, 0
+        box, num_others, counted_s = None, 0, None
         smoothing = OneEuroFilter(**SMOOTHING)
-        for i, (time_s, frame) in enumerate(timed_frames):
-            if box is None or i % count_every == 0:
-                boxes = self.detect(frame)
-                num_detected = len(boxes)
-                if box is None and boxes:
-                    box = boxes[0]
+        for time_s, frame in timed_frames:
+            is_count_due = counted_s is None or time_s - counted_s >= count_every_s
+            boxes = self.detect(frame) if box is None or is_count_due else None
+            if box is None and boxes:
+                box = boxes[0]
             landmarks = None if box is None else self._landmarks_in(frame, box)
             if landmarks is None:
-                box = None
+                box, counted_s = None, None
                 smoothing.reset()
-                yield TrackedFrame(time_s, None, num_detected, None)
+                yield TrackedFrame(time_s, None, 0, None)
                 continue
+            if boxes is not None:
+                counted_s = time_s
+                num_others = self._num_others(frame, boxes, landmarks)
             box = box_of_landmarks(landmarks, LEFT_EYE, RIGHT_EYE)
             steady = landmarks
             if smooth:
                 steady = smoothing.filter(time_s, landmarks, scale=_face_size(landmarks))
-            yield TrackedFrame(time_s, self.weights_of_landmarks(steady),
-                               max(1, num_detected), landmarks.astype(np.float32))
+            yield TrackedFrame(time_s, self.weights_of_landmarks(steady), 1 + num_others,
+                               landmarks.astype(np.float32))
+
+    def _num_others(self, frame, boxes, landmarks):
+        """How many of the detected `boxes` show a face besides the one with these landmarks."""
+        (left, top), (right, bottom) = landmarks.min(axis=0), landmarks.max(axis=0)
+        others = [box for box in boxes if not (left < box.center_x < right
+                                               and top < box.center_y < bottom)]
+        return sum(self._landmarks_in(frame, box) is not None for box in others)
 
     def detect(self, frame):
         """The faces in a frame, the surest first: a list of utils.face_detection.Box."""

@@ -1,6 +1,7 @@
 """ffmpeg, the one that moviepy brings: how it is asked, and what it complains of."""
 import os
 import re
+import subprocess
 
 import imageio_ffmpeg
 
@@ -15,6 +16,23 @@ def ffmpeg_reading(path, verbosity):
     """
     return [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", verbosity,
             "-protocol_whitelist", "file,pipe", "-i", "file:" + path]
+
+
+def media_report(path):
+    """What ffmpeg says of a file without decoding it: streams, rates, tags. Empty if unreadable.
+    """
+    process = subprocess.Popen(ffmpeg_reading(path, "info"), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return process.communicate()[0].decode("utf-8", "replace")
+
+
+def duration_s(report):
+    """The container's word for how long it lasts, of such a report; None where it has none."""
+    found = re.search(r"Duration: (\d+):(\d+):(\d+\.\d+)", report)
+    if not found:
+        return None
+    hours, minutes, seconds = found.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def check_media_file(path, wanted, kind, formats):

@@ -6,7 +6,8 @@ importer divides by 60 always; a 30 fps file steps FF by 2.
 
 Also read: `BlendShapeCount`; files with fewer shapes (the source lacks the others); and the
 older AppleARKit writer's form (`Timecode, FrameRate, ...`, CRLF), whose FF counts frames of
-its own FrameRate column.
+its own FrameRate column. A row whose count is 0 was written while the app saw no face; its
+values, often empty cells, mean nothing.
 """
 import collections
 import re
@@ -26,9 +27,10 @@ NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 TIMECODE = r"(\d+):(\d+):(\d+)[:;](\d+\.?\d*)$"
 
 # start_s: time of day of the first row. times_s [frames] from there. weights float32
-# [frames, len(names)]. angles float32 [frames, len(angle_names)], radians.
+# [frames, len(names)]. angles float32 [frames, len(angle_names)], radians. has_face: bool
+# [frames]; without a face, weights and angles are 0.
 LiveLinkTake = collections.namedtuple(
-    "LiveLinkTake", "start_s times_s weights names angles angle_names")
+    "LiveLinkTake", "start_s times_s weights names angles angle_names has_face")
 
 
 def _pascal(name):
@@ -52,7 +54,8 @@ def write_live_link_csv(path, weights, names, fps):
         raise ValueError("weights lie outside 0..1 (or are NaN)")
     frame_times_s = np.arange(len(weights)) / float(fps)
     write_live_link_take(path, LiveLinkTake(
-        0.0, frame_times_s, weights, names, np.zeros((len(weights), len(ANGLES))), ANGLES))
+        0.0, frame_times_s, weights, names, np.zeros((len(weights), len(ANGLES))), ANGLES,
+        np.ones(len(weights), bool)))
 
 
 def write_live_link_take(path, take):
@@ -63,9 +66,10 @@ def write_live_link_take(path, take):
     row_format = ",".join(["%s", "%d"] + ["%.10f"] * rows.shape[1]) + "\n"
     with written_aside(path) as aside, open(aside, "w", newline="\n") as stream:
         stream.write(",".join(HEADER) + "\n")
-        for time_s, row in zip(take.times_s, rows):
+        for time_s, row, has_face in zip(take.times_s, rows, take.has_face):
             stream.write(row_format % (
-                (timecode(take.start_s + time_s), len(row)) + tuple(row.tolist())))
+                (timecode(take.start_s + time_s), len(row) if has_face else 0)
+                + tuple(row.tolist())))
 
 
 def timecode(time_s):
@@ -83,10 +87,14 @@ def read_live_link_csv(path):
     times_s: float64 [frames], 0 at the first row, rising (midnight is crossed rightly).
     weights: float32 [frames, len(names)], as they stand in the file, not clipped.
     names: the channels the file has, camelCase, in the file's order.
+    Rows without a face are left out; the times of the others stay as they are.
     Raises UserError naming file, line and what is wrong there.
     """
     take = read_live_link_take(path)
-    return take.times_s, take.weights, take.names
+    if not take.has_face.any():
+        raise UserError("%s: no row of %d has a face; give a take that shows one"
+                        % (path, len(take.has_face)))
+    return take.times_s[take.has_face], take.weights[take.has_face], take.names
 
 
 def read_live_link_take(path):
@@ -101,11 +109,14 @@ def read_live_link_take(path):
 def _read_lines(path, lines):
     columns = [cell.strip() for cell in next(lines, "").split(",")]
     has_frame_rate, shapes, angles = _read_header(path, columns)
-    day_times_s, rows = [], []
+    day_times_s, rows, has_face = [], [], []
     for number, line in enumerate(lines, start=2):
         if not line.strip():
             continue
         cells = line.split(",")
+        has_face.append(has_frame_rate or not _is_zero(cells[1:2]))
+        if not has_face[-1]:
+            cells = cells[:2] + ["0"] * (len(columns) - 2)
         if len(cells) != len(columns):
             raise UserError("%s line %d: %d cells where the header has %d"
                             % (path, number, len(cells), len(columns)))
@@ -119,7 +130,12 @@ def _read_lines(path, lines):
     return LiveLinkTake(
         day_times_s[0], _times_from_start(path, day_times_s),
         rows[:, [place for place, _ in shapes]], tuple(name for _, name in shapes),
-        rows[:, [place for place, _ in angles]], tuple(name for _, name in angles))
+        rows[:, [place for place, _ in angles]], tuple(name for _, name in angles),
+        np.array(has_face))
+
+
+def _is_zero(cells):
+    return bool(cells) and re.match(r"\s*0+(\.0*)?\s*$", cells[0]) is not None
 
 
 def _read_header(path, columns):

@@ -17,6 +17,7 @@ import numpy as np
 from utils.errors import UserError
 from utils.ffmpeg import check_media_file, ffmpeg_reading, first_line, reason
 
+VIDEO_EXTENSIONS = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 # V: a film, not the cover picture of a song.
 FIRST_VIDEO_STREAM = ["-map", "0:V:0", "-an", "-sn", "-dn"]
 TICKS_PER_S = 1000000

@@ -1,0 +1,114 @@
+"""The face in a video as blendshapes, by whichever tracker this Python has.
+
+MediaPipe's FaceLandmarker runs its own model file, face_landmarker.task, in the mediapipe
+package, where that can be installed; elsewhere utils/face_landmarker.py runs the same file in
+TensorFlow. Both give the same numbers, since both see each frame's landmarks unsmoothed: the
+package smooths only where it looks for one face at most (and then late, by a causal filter),
+and here it looks for two, so that a second face is noticed. Smooth the whole take afterwards.
+"""
+import collections
+import importlib.util
+import os
+
+import numpy as np
+
+from utils.channels import LANDMARKER_CHANNELS
+from utils.errors import UserError
+from utils.face_landmarker_file import read_task, warn_if_unknown
+from utils.ffmpeg import duration_s, media_report
+from utils.video import video_frames
+
+AUTO, MEDIAPIPE, TENSORFLOW = TRACKERS = ("auto", "mediapipe", "tensorflow")
+MAX_FACES = 2                       # one to follow, and whether there is another
+COUNT_EVERY_S = 0.2                 # how soon a second face is noticed by the TensorFlow tracker
+
+# times_s float64 [n], rising: media time of the frames. weights float32 [n, 51], 0 where there is
+# no face; names: LANDMARKER_CHANNELS. num_faces int [n]: 0, 1, or 2 for more.
+# notes: {"tracker", "tracker_version", "landmarker_sha256"}.
+FaceTrack = collections.namedtuple("FaceTrack", "times_s weights names num_faces notes")
+
+
+def track_faces(video_path, task_path, tracker=AUTO, progress=None):
+    """The FaceTrack of a video, a row for each of its frames.
+
+    Args:
+      task_path: face_landmarker.task; one that is not the known version is warned of on stderr.
+      tracker: "mediapipe" for the package, "tensorflow", or "auto": the package if it is there.
+      progress: called with (seconds done, seconds in all or None) after each frame.
+    Raises UserError: either file missing or damaged, no video stream, no such tracker here.
+    """
+    video_path = os.fspath(video_path)
+    tracker = _chosen(tracker)
+    start = _start_mediapipe if tracker == MEDIAPIPE else _start_tensorflow
+    follow, notes = start(task_path)
+    total_s = duration_s(media_report(video_path))
+    times_s, rows, num_faces = [], [], []
+    for time_s, weights, faces in follow(video_frames(video_path)):
+        times_s.append(time_s)
+        rows.append(np.zeros(len(LANDMARKER_CHANNELS)) if weights is None else weights)
+        num_faces.append(faces)
+        if progress:
+            progress(time_s, total_s)
+    return FaceTrack(np.array(times_s), np.array(rows, np.float32), LANDMARKER_CHANNELS,
+                     np.array(num_faces), notes)
+
+
+def _chosen(tracker):
+    if tracker not in TRACKERS:
+        raise UserError("no tracker %r; expected one of %s" % (tracker, ", ".join(TRACKERS)))
+    has_package = importlib.util.find_spec("mediapipe") is not None
+    if tracker == MEDIAPIPE and not has_package:
+        raise UserError("the mediapipe package is not installed here; pip install mediapipe, or "
+                        "let TensorFlow track the face (auto)")
+    if tracker == AUTO:
+        return MEDIAPIPE if has_package else TENSORFLOW
+    return tracker
+
+
+def _notes(tracker, version, sha256):
+    return {"tracker": tracker, "tracker_version": version, "landmarker_sha256": sha256}
+
+
+def _start_tensorflow(task_path):
+    # Here, since TensorFlow is not wanted where the package tracks.
+    from utils.face_landmarker import FaceLandmarker
+    from utils.quiet_tensorflow import tf
+    landmarker = FaceLandmarker(task_path)
+
+    def follow(timed_frames):
+        for tracked in landmarker.track(timed_frames, smooth=False, count_every_s=COUNT_EVERY_S):
+            yield tracked.time_s, tracked.weights, min(tracked.num_faces, MAX_FACES)
+
+    return follow, _notes(TENSORFLOW, tf.VERSION, landmarker.sha256)
+
+
+def _start_mediapipe(task_path):
+    _, sha256 = read_task(task_path)
+    # What its C++ says on stderr at every start is of no use to who makes labels.
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    import mediapipe
+    from mediapipe.tasks import python as tasks
+    vision = tasks.vision
+    options = vision.FaceLandmarkerOptions(
+        base_options=tasks.BaseOptions(model_asset_path=os.fspath(task_path)),
+        running_mode=vision.RunningMode.VIDEO, num_faces=MAX_FACES,
+        output_face_blendshapes=True)
+
+    def follow(timed_frames):
+        last_ms = -1
+        with vision.FaceLandmarker.create_from_options(options) as landmarker:
+            for time_s, frame in timed_frames:
+                # Whole milliseconds that rise, and from 0, is what the package takes.
+                last_ms = max(last_ms + 1, int(round(1000 * time_s)))
+                image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)
+                faces = landmarker.detect_for_video(image, last_ms).face_blendshapes
+                yield time_s, _weights_of(faces[0]) if faces else None, len(faces)
+
+    warn_if_unknown(task_path, sha256)
+    return follow, _notes(MEDIAPIPE, mediapipe.__version__, sha256)
+
+
+def _weights_of(categories):
+    """float32 [51] of one face's categories, by their names."""
+    of_name = {category.category_name: category.score for category in categories}
+    return np.array([of_name[name] for name in LANDMARKER_CHANNELS], np.float32)
