@@ -41,15 +41,14 @@ def main():
     # TensorFlow takes seconds to import: after the config is known to be right.
     from utils import trainer
     from utils.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
-    from utils.training_data import data_fingerprint, load_subjects
+    from utils.training_data import data_fingerprint, load_subjects, subject_names
     from utils.validation import score_table
 
     trainer.existing_run(config, args.resume, args.overwrite)   # before any long work
     acoustic_graph = load_acoustic_graph(config.deepspeech_graph_fname)
-    num_training = len(config.subject_for_training)
-    subjects = load_subjects(config, config.subject_for_training + config.subject_for_validation,
-                             acoustic_graph)
-    training, validation = subjects[:num_training], subjects[num_training:]
+    training_names, validation_names = subject_names(config)
+    subjects = load_subjects(config, training_names + validation_names, acoustic_graph)
+    training, validation = subjects[:len(training_names)], subjects[len(training_names):]
     graph_path = os.path.abspath(config.deepspeech_graph_fname)
     graph_record = {"name": "/".join(graph_path.split(os.sep)[-2:]),    # no folders of this machine
                     "sha256": acoustic_release_sha256(config.deepspeech_graph_fname)}

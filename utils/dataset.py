@@ -121,6 +121,12 @@ def mask_of(record):
                     np.float32)
 
 
+def natural_order(name):
+    """A key for sorted() by which 2 comes before 10."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part)
+            for part in re.split(r"([0-9]+)", name) if part]
+
+
 # ---- one recording's folder
 
 def subject_path(dataset_path, record):

@@ -7,6 +7,13 @@ import os
 
 from utils.errors import UserError
 
+try:
+    import resource
+except ImportError:                     # Windows has none, and no such limit
+    resource = None
+
+FILES_BESIDE = 256                      # that a process has open for all else
+
 
 @contextlib.contextmanager
 def written_aside(path):
@@ -54,3 +61,20 @@ def sha256_of_file(path):
         for block in iter(lambda: stream.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def allow_open_files(count):
+    """Let this process hold `count` files, each memory map being one, as far as the system lets.
+
+    UserError where it does not.
+    """
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + FILES_BESIDE
+    if soft == resource.RLIM_INFINITY or wanted <= soft:
+        return
+    if hard != resource.RLIM_INFINITY and wanted > hard:
+        raise UserError("%d memory maps are needed and the system lets a process have %d open "
+                        "files; raise that (ulimit -n), or take fewer subjects" % (count, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

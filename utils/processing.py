@@ -3,25 +3,25 @@ import collections
 import concurrent.futures
 import hashlib
 import os
-import re
 
 import numpy as np
 from tqdm import tqdm
 
-from utils import label_sources
 from utils.audio import open_audio
 from utils.config import Config, config_text
 from utils.constants import ANIMATION_FPS, NUM_BLENDSHAPES
-from utils.dataset import (MANIFEST_NAME, STILL, Dataset, folder_key, folder_name, only_writer,
-                           read_arrays, read_record, remove_leftovers, subject_path,
-                           write_manifest)
+from utils.dataset import (ABSENT, MANIFEST_NAME, Dataset, folder_key, folder_name,
+                           natural_order, only_writer, read_arrays, read_record,
+                           remove_leftovers, subject_path, write_manifest)
 from utils.errors import UserError
+from utils.face_landmarker_file import TASK_SHA256, TASK_SOURCE, read_task
 from utils.files import sha256_of_file, written_aside
+from utils.label_sources import LIVE_LINK, TRACKER, find_label_source, neutral_take_of
 from utils.recording import (PROCESSING_VERSION, Source, neutral_source, options_record,
                              process_recording)
+from utils.video import VIDEO_EXTENSIONS
 from utils.worker_processes import run_tasks
 
-VIDEO_EXTENSIONS = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 SOUND_EXTENSIONS = (".wav", ".flac")            # beside a file of labels
 HELD_OUT_SUFFIX = "_held_out"
 DEFAULT_HOLD_OUT = 0.1                          # of the only subject there is
@@ -98,16 +98,17 @@ def find_sources(folder, options):
     found = []
     for name, media_path in media_paths.items():
         try:
-            kind, label_path = label_sources.find_label_source(media_path, options.labels)
+            kind, label_path = find_label_source(media_path, options.labels)
             found.append((name, media_path, kind, label_path))
         except UserError as error:
             failures[name] = str(error)
     shared = {"options": options_record(options), "version": PROCESSING_VERSION}
+    neutral_kind = None
     if options.neutral_path:
-        kind, path = neutral_source(options.neutral_path)
+        neutral_kind, path = neutral_source(options.neutral_path)
         shared["neutral_sha256"] = sha256_of_file(path)
     landmarker_sha256 = None
-    if any(kind == "tracker" for _, _, kind, _ in found):
+    if TRACKER in [kind for _, _, kind, _ in found] + [neutral_kind]:
         landmarker_sha256 = _landmarker_sha256(options.landmarker_path)
     sources = []
     for name, media_path, kind, label_path in found:
@@ -115,11 +116,14 @@ def find_sources(folder, options):
             media_sha256 = sha256_of_file(media_path)
             label_sha256 = (media_sha256 if label_path == media_path
                             else sha256_of_file(label_path))
+            neutral_path = neutral_take_of(media_path) if kind == LIVE_LINK else None
+            neutral_sha256 = sha256_of_file(neutral_path) if neutral_path else None
         except OSError as error:
             failures[name] = "cannot read %s: %s" % (error.filename, error.strerror)
             continue
         key = folder_key(name, media_sha256, label_sha256, os.path.basename(label_path), kind,
-                         landmarker_sha256 if kind == "tracker" else None, shared)
+                         neutral_sha256,
+                         landmarker_sha256 if TRACKER in (kind, neutral_kind) else None, shared)
         sources.append(Source(name, media_path, media_sha256, kind, label_path, label_sha256,
                               key, folder_name(name, key)))
     return sources, failures
@@ -151,21 +155,15 @@ def _media_of_folder(folder):
             raise UserError("%s: names with %s are those of held-out parts; rename it"
                             % (of_name[0], HELD_OUT_SUFFIX))
     return collections.OrderedDict(
-        (name, paths[name][0]) for name in sorted(paths, key=_natural_order))
-
-
-def _natural_order(name):
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part)
-            for part in re.split(r"([0-9]+)", name) if part]
+        (name, paths[name][0]) for name in sorted(paths, key=natural_order))
 
 
 def _landmarker_sha256(path):
     if not os.path.isfile(path):
-        from utils.face_landmarker_task import TASK_SHA256, TASK_SOURCE    # brings TensorFlow
         raise UserError("videos without labels beside them need MediaPipe's model file, and "
                         "there is no %s; download it from %s (sha256 %s), or name another by "
                         "--face_landmarker_fname" % (path, TASK_SOURCE, TASK_SHA256))
-    return sha256_of_file(path)
+    return read_task(path)[1]
 
 
 def _earlier(dataset_path):
@@ -226,7 +224,7 @@ def _with_held_out(dataset_path, recordings, hold_out):
     if hold_out is None and len(recordings) == 1:
         hold_out = DEFAULT_HOLD_OUT
     subjects = collections.OrderedDict()
-    for name in sorted(recordings, key=_natural_order):
+    for name in sorted(recordings, key=natural_order):
         record = recordings[name]
         num_frames = record["frames"]
         num_held = max(int(round(num_frames * (hold_out or 0.0))), MIN_PART_FRAMES)
@@ -326,7 +324,7 @@ def summary_table(summary):
                 offset["offset_s"], offset["confidence"],
                 " corrected" if offset["corrected"] else ""),
             "%d of %d" % (NUM_BLENDSHAPES - len(masked),
-                          NUM_BLENDSHAPES - sum(why != STILL for why in masked.values())),
+                          NUM_BLENDSHAPES - sum(why == ABSENT for why in masked.values())),
             _state(summary, record.get("held_out_of", name), record)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) if column in (0, 1, 6) else cell.rjust(width)

@@ -1,10 +1,12 @@
-"""Training subjects from either source, as windows of features and target weights.
+"""Training subjects from any source, as windows of features and target weights.
 
-The published files (raw_audio_path, verts_mmaps_path, data2array_verts_path and perhaps
-processed_audio_path), or a folder (training_data_path) of NAME.mp4 with NAME.csv beside it.
-training_data/README.md describes both. Channels that a source lacks are masked, never zero.
+A dataset of process_data.py; or the published files (raw_audio_path, verts_mmaps_path,
+data2array_verts_path and perhaps processed_audio_path); or a folder (training_data_path) of
+NAME.mp4 with NAME.csv beside it. training_data/README.md describes all. Channels that a source
+lacks are masked, never zero.
 """
 import collections
+import fnmatch
 import hashlib
 import os
 
@@ -13,24 +15,28 @@ from tqdm import tqdm
 
 from utils.audio import mono_of_array, open_audio, resample_array
 from utils.channels import MODEL_CHANNELS, TRACKER_CHANNELS
-from utils.constants import ANIMATION_FPS, PROFILE_REFERENCE, SAMPLE_RATE_HZ
+from utils.constants import ANIMATION_FPS, INT16_SCALE, PROFILE_REFERENCE, SAMPLE_RATE_HZ
+from utils.dataset import MANIFEST_NAME, Dataset, find_dataset, natural_order
 from utils.errors import UserError
 from utils.feature_cache import (WINDOW_SHAPE, cache_key, cache_path, read_cached,
                                  write_cached)
-from utils.files import sha256_of_file
+from utils.files import allow_open_files, sha256_of_file
 from utils.live_link_csv import read_live_link_csv
 from utils.resample import num_frames_of, resample_frames
 from utils.restricted_pickle import load_pickle
 
 MEDIA_EXTENSIONS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav")
+DATASET, PUBLISHED, VIDEOS = "dataset", "published", "videos"
 FEATURES_FOLDER = "features"            # in checkpoint_dir
 BLOCK_S = 10.0                          # of sound held at a time
+MAPS_PER_SUBJECT = 2                    # targets and windows
 
 # What a source says of one subject before features are made of it.
 # sound(profile) gives (an iterator of sample blocks, their rate in Hz); windows are the
-# features themselves where the source brings them, else None.
+# features themselves where the source brings them, else None. valid None: every frame is.
 _Recording = collections.namedtuple(
-    "_Recording", "name audio_sha256 duration_s sound targets mask windows")
+    "_Recording", "name audio_sha256 duration_s sound targets mask windows valid labels_sha256")
+_Recording.__new__.__defaults__ = (None, None)
 
 
 class Subject(object):
@@ -39,20 +45,57 @@ class Subject(object):
     Attributes:
       name: as the config has it.
       windows: float32 [frames, 16, 29], memory-mapped from the cache.
-      targets: float32 [frames, 52] in [0, 1], MODEL_CHANNELS order; row i stands at i / 30 s.
-      mask: float32 [52], 1 where the source has the channel, 0 where it lacks it (the targets
-        there are 0 and mean nothing).
+      targets: float32 [frames, 52] in [0, 1], MODEL_CHANNELS order; row i stands at i / 30 s;
+        memory-mapped where they come from a dataset.
+      mask: float32 [52], 1 where the source has the channel and it moves, else 0 (the targets
+        there mean nothing).
       audio_sha256: of the sound, hex.
+      labels_sha256: of all that the targets come from, hex; None where nobody has told.
       valid: bool [frames], False where the targets mean nothing (no face, two faces, a jump).
     """
 
-    def __init__(self, name, windows, targets, mask, audio_sha256, valid=None):
+    def __init__(self, name, windows, targets, mask, audio_sha256, valid=None,
+                 labels_sha256=None):
         self.name = name
         self.windows = windows
         self.targets = targets
         self.mask = mask
         self.audio_sha256 = audio_sha256
         self.valid = np.ones(len(targets), bool) if valid is None else valid
+        self.labels_sha256 = labels_sha256
+
+
+def subject_names(config):
+    """(subjects to learn from, subjects to measure on) of a config, shell patterns spelt out.
+
+    A pattern (`*`, `s1_*`, `[0-9]*`) stands for the subjects of the source that it matches and
+    that are not named otherwise; a name for itself, whether it exists or not.
+    """
+    lists = [[str(name) for name in names]
+             for names in (config.subject_for_training, config.subject_for_validation)]
+    available = None
+    taken = {_stem(name) for names in lists for name in names}
+    for which in (1, 0):                            # what validates is not learnt from
+        spelt_out = []
+        for name in lists[which]:
+            if not any(character in name for character in "*?["):
+                spelt_out.append(name)
+                continue
+            if available is None:
+                available = _available_names(config)
+            if _stem(name) in {_stem(subject) for subject in available}:
+                spelt_out.append(name)              # a name that looks like a pattern
+                continue
+            matching = [subject for subject in available if _stem(subject) not in taken
+                        and fnmatch.fnmatchcase(_stem(subject), _stem(name))]
+            if not matching:
+                raise UserError("no subject matches %s (in the config's Data Setup) besides those "
+                                "named otherwise; there are %s"
+                                % (name, ", ".join(available) or "none"))
+            taken |= {_stem(subject) for subject in matching}
+            spelt_out += matching
+        lists[which] = spelt_out
+    return lists[0], lists[1]
 
 
 def load_subjects(config, names, acoustic_graph, progress=True):
@@ -69,10 +112,9 @@ def load_subjects(config, names, acoustic_graph, progress=True):
     repeated = sorted(name for name, count in collections.Counter(names).items() if count > 1)
     if repeated:
         raise UserError("the subject %s is named twice; name each once" % ", ".join(repeated))
-    if os.path.isfile(config.raw_audio_path):
-        recordings = _published_recordings(config, names, progress)
-    else:
-        recordings = _folder_recordings(config, names, progress)
+    recordings_of = {DATASET: _dataset_recordings, PUBLISHED: _published_recordings,
+                     VIDEOS: _folder_recordings}[_source(config)]
+    recordings = recordings_of(config, names, progress)
     folder = os.path.join(config.checkpoint_dir, FEATURES_FOLDER)
     paths = [cache_path(folder, recording.name, cache_key(
         recording.audio_sha256, acoustic_graph.sha256, config.feature_profile))
@@ -89,9 +131,39 @@ def data_fingerprint(subjects):
     for subject in subjects:
         digest.update(("%s\n%s\n%s\n" % (
             subject.name, subject.audio_sha256, list(subject.targets.shape))).encode("utf-8"))
-        digest.update(np.ascontiguousarray(subject.targets, dtype="<f4").tobytes())
+        if subject.labels_sha256:                   # else a dataset would be read through
+            digest.update(subject.labels_sha256.encode("ascii"))
+        else:
+            digest.update(np.ascontiguousarray(subject.targets, dtype="<f4").tobytes())
+            if not subject.valid.all():
+                digest.update(np.ascontiguousarray(subject.valid, dtype="|b1").tobytes())
         digest.update(np.ascontiguousarray(subject.mask, dtype="<f4").tobytes())
     return digest.hexdigest()
+
+
+def _source(config):
+    """Where the subjects come from: DATASET, PUBLISHED or VIDEOS."""
+    if os.path.isfile(os.path.join(config.training_data_path, MANIFEST_NAME)):
+        return DATASET                              # named itself: nothing beside it is meant
+    if os.path.isfile(config.raw_audio_path):
+        return PUBLISHED
+    return DATASET if find_dataset(config.training_data_path) else VIDEOS
+
+
+def _available_names(config):
+    """The subjects of a config's source, 2 before 10."""
+    source = _source(config)
+    if source == DATASET:
+        names = Dataset(find_dataset(config.training_data_path)).subjects
+    elif source == PUBLISHED:
+        names = [str(name) for name in _subjects_of_pickle(config.data2array_verts_path, ())]
+    else:
+        _check_folder(config)
+        names = {_stem(entry) for entry in os.listdir(config.training_data_path)
+                 if entry.lower().endswith(MEDIA_EXTENSIONS)}
+        names = [name for name in names if os.path.isfile(
+            os.path.join(config.training_data_path, name + ".csv"))]
+    return sorted(names, key=natural_order)
 
 
 def _subject(recording, path):
@@ -100,8 +172,9 @@ def _subject(recording, path):
     if num_frames < 1:
         raise UserError("subject %s: %d frames of sound and %d of labels; at least one of both "
                         "is needed" % (recording.name, len(windows), len(recording.targets)))
+    valid = None if recording.valid is None else recording.valid[:num_frames]
     return Subject(recording.name, windows[:num_frames], recording.targets[:num_frames],
-                   recording.mask, recording.audio_sha256)
+                   recording.mask, recording.audio_sha256, valid, recording.labels_sha256)
 
 
 # ---- features
@@ -133,9 +206,44 @@ def _feature_stream(acoustic_graph, profile, rate_hz):
     return SpeechFeatureStream(acoustic_graph, profile, sample_rate_hz=rate_hz)
 
 
+# ---- a dataset of process_data.py
+
+def _dataset_recordings(config, names, progress):
+    dataset = Dataset(find_dataset(config.training_data_path))
+    # A dataset's subjects are called without the extension that configs have had.
+    subjects = {name: name if name in dataset.subjects else _stem(name) for name in names}
+    missing = [name for name in names if subjects[name] not in dataset.subjects]
+    if missing:
+        raise UserError("the dataset %s lacks the subject %s; it has %s (subjects are named in "
+                        "the config's Data Setup)"
+                        % (dataset.path, ", ".join(missing), ", ".join(dataset.subjects)))
+    if progress:
+        print("training data: %d of the %d subjects of the dataset %s"
+              % (len(names), len(dataset.subjects), dataset.path))
+    allow_open_files(MAPS_PER_SUBJECT * len(names))
+    return [_dataset_recording(name, dataset, subjects[name]) for name in names]
+
+
+def _dataset_recording(name, dataset, subject):
+    def sound(profile):
+        del profile                                 # either takes 16 kHz
+        samples = dataset.arrays(subject).audio
+        step = int(BLOCK_S * SAMPLE_RATE_HZ)
+        return ((samples[i:i + step] / np.float32(INT16_SCALE)
+                 for i in range(0, len(samples), step)), SAMPLE_RATE_HZ)
+
+    record, arrays = dataset.subjects[subject], dataset.arrays(subject)
+    rows = "%d-%d" % tuple(record["rows"])          # a held-out part has a sound of its own
+    digests = [hashlib.sha256(("%s %s" % (record[of], rows)).encode("ascii")).hexdigest()
+               for of in ("audio_sha256", "targets_sha256")]
+    # Of what training holds for each subject only targets and windows stay maps.
+    return _Recording(name, digests[0], len(arrays.audio) / float(SAMPLE_RATE_HZ), sound,
+                      arrays.targets, arrays.mask, None, np.array(arrays.valid), digests[1])
+
+
 # ---- a folder of NAME.mp4 with NAME.csv
 
-def _folder_recordings(config, names, progress):
+def _check_folder(config):
     folder = config.training_data_path
     how = ("put NAME.mp4 with NAME.csv (Live Link Face) there, or the published files; see "
            "training_data/README.md")
@@ -147,6 +255,11 @@ def _folder_recordings(config, names, progress):
         raise UserError("no training data: there is no file %s (raw_audio_path) and no video in "
                         "the folder %s (training_data_path); %s"
                         % (config.raw_audio_path, folder, how))
+
+
+def _folder_recordings(config, names, progress):
+    folder = config.training_data_path
+    _check_folder(config)
     media_paths = {name: _media_path(folder, name) for name in names}
     csv_paths = {name: os.path.join(folder, _stem(name) + ".csv") for name in names}
     missing = ([name for name in names if media_paths[name] is None]
