@@ -13,10 +13,14 @@ The table on stdout has four columns: the system; `loudness`, each channel as th
 speech's RMS, its level in dB and a constant that fits these labels best; `mean`, these labels' own
 mean (or that of --mean_of); and the labels themselves. Both baselines are fitted to the very labels
 that they are scored on, which no system is. Channels that do not move in the labels are not scored.
+
+A checkpoint is scored alone, without the blinks and brows that run_voca.py adds to it: against one
+subject's they could only be wrong. Its blinks_a_minute are those that run_voca.py gives it.
 """
 import argparse
 import os
 
+from utils.constants import DEFAULT_EYE_SEED
 from utils.errors import UserError, run_script
 from utils.model_flags import add_model_flags
 
@@ -47,13 +51,14 @@ def main():
     if not os.path.isfile(labels_path):
         raise UserError("there are no labels %s; give the subject's with --labels" % labels_path)
     # After the flags are known to be right: TensorFlow alone takes seconds to import.
-    from utils import scorecard
+    from utils import metrics, scorecard
     from utils.audio import read_audio
     from utils.files import write_json
     from utils.timings import read_timings
     labels = scorecard.load_face(labels_path)
     timings = read_timings(args.timings) if args.timings else None
     mean_of = [scorecard.load_face(path) for path in args.mean_of]
+    eye_motion = None
     if args.prediction:
         system = scorecard.load_face(args.prediction)
     else:
@@ -62,8 +67,13 @@ def main():
         animator = SpeechAnimator(args.tf_model_fname, args.ds_fname, args.force)
         weights, _, _ = animate_audio(animator, open_audio(args.audio_fname), show_progress=True)
         system = scorecard.Face(weights, animator.channels)
+        eye_motion = animator.eye_motion(DEFAULT_EYE_SEED)
     card, curves = scorecard.score(
         system, labels, read_audio(args.audio_fname), timings, mean_of)
+    found = card["systems"][scorecard.SYSTEM]
+    if eye_motion and "blinks_a_minute" in found:
+        found["blinks_a_minute"] = metrics.blink_rate(
+            eye_motion.feed(system.weights[:card["frames"]]), system.names, card["fps"])
     card = dict({"system": args.prediction or args.tf_model_fname, "audio": args.audio_fname,
                  "labels": labels_path, "timings": args.timings,
                  "mean_of": args.mean_of or [labels_path]}, **card)

@@ -14,11 +14,15 @@ Writes into --out_path (./animation_output/<audio name>/):
     curves.png         the curves, to look at
     preview.mp4        a drawn face with the sound (not with --no_preview)
     transcript.csv     word, start_s, end_s (with --transcript)
+
+Blinks and slight brow raises are not in the sound: they come from a seeded generator. --seed draws
+others, --no_eye_motion leaves the network's output as it is. A published checkpoint's output is
+never changed.
 """
 import argparse
 import os
 
-from utils.constants import ANIMATION_FPS, DEFAULT_AUDIO, MAX_FPS, MIN_FPS
+from utils.constants import ANIMATION_FPS, DEFAULT_AUDIO, DEFAULT_EYE_SEED, MAX_FPS, MIN_FPS
 from utils.errors import run_script
 from utils.model_flags import add_model_flags
 
@@ -33,6 +37,10 @@ def get_parser():
                         help="default: ./animation_output/<audio name>")
     parser.add_argument("--fps", type=frame_rate, default=ANIMATION_FPS,
                         help="%d to %d (%%(default)s)" % (MIN_FPS, MAX_FPS))
+    parser.add_argument("--no_eye_motion", action="store_true",
+                        help="add no blinks and brow raises to what the network says")
+    parser.add_argument("--seed", type=seed, default=DEFAULT_EYE_SEED,
+                        help="of the blinks and brow raises (%(default)s)")
     parser.add_argument("--no_preview", action="store_true", help="write no preview.mp4")
     parser.add_argument("--transcript", action="store_true",
                         help="also write the words that DeepSpeech hears, with their times")
@@ -50,6 +58,14 @@ def frame_rate(text):
     return int(value) if value == int(value) else value
 
 
+def seed(text):
+    """argparse type of --seed: what numpy's generator takes."""
+    value = int(text)                           # argparse words the ValueError
+    if not 0 <= value < 2 ** 32:
+        raise argparse.ArgumentTypeError("%s is not from 0 to 2**32 - 1" % text)
+    return value
+
+
 def main():
     args = get_parser().parse_args()
     # TensorFlow takes seconds to import: after the flags are known to be right.
@@ -57,7 +73,8 @@ def main():
     written = animate_file(
         args.audio_fname, args.tf_model_fname, args.ds_fname, args.out_path, fps=args.fps,
         preview=not args.no_preview, transcript=args.transcript, force=args.force,
-        reference_chunk_s=args.reference_chunk_s)
+        reference_chunk_s=args.reference_chunk_s,
+        eye_motion_seed=None if args.no_eye_motion else args.seed)
     print("wrote:")
     for path in written:
         print("  %-50s %8.1f kB" % (path, os.path.getsize(path) / 1000.0))

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from utils.channels import MODEL_CHANNELS, mouth_opening
-from utils.coarticulation import (BLINKS_PER_MINUTE, blendshapes_of_phones, blink_times,
-                                  smooth_step)
+from utils.coarticulation import blendshapes_of_phones
+from utils.eye_motion import BLINKS_PER_MINUTE, blink_times, smooth_step
 from utils.phone_shapes import DOMINANCE, GLIDES, GROUPS, SAME_AS, TARGETS, table_phone
 
 ARPABET = ("AA AE AH AO AW AX AXR AY B CH D DH DX EH EL EM EN ER EY F G HH IH IX IY JH K L M N NG "

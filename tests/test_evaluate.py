@@ -277,6 +277,7 @@ def test_the_default_checkpoint_on_an_embedded_subject(tmp_path):
     assert ours["opening_r"] > loudness["opening_r"] + 0.1
     assert abs(ours["opening_lag_ms"]) <= 34.0 and 0.7 < ours["mouth_jitter_ratio"] < 1.3
     assert ours["silence_leak"] < 0.1 and len(card["scored_channels"]) > 20
+    assert ours["blinks_a_minute"] > 5.0 and loudness["blinks_a_minute"] == 0.0
     for part in ("jaw", "lips"):
         errors_of = {kind: card["regions"][kind][part]["mae"] for kind in card["regions"]}
         assert errors_of["system"] < errors_of["loudness"] < errors_of["mean"]

@@ -21,6 +21,7 @@ from utils.channels import LIVE_LINK_CSV_CHANNELS, mouth_opening, reorder
 from utils.constants import (DEFAULT_AUDIO, DEFAULT_CHECKPOINT, DEFAULT_GRAPH,
                              SAMPLE_RATE_HZ)
 from utils.errors import UserError
+from utils.eye_motion import EyeMotion
 from utils.speech_features import speech_windows
 from utils.voca_model import VocaModel
 
@@ -61,6 +62,7 @@ def test_demo_writes_every_file_and_nothing_on_stderr(tmp_path):
     weights, channels, fps = read_npz(os.path.join(out_path, "blendshapes.npz"))
     assert weights.shape == (num_frames, 52) and fps == 30
     assert weights.min() >= 0.0 and weights.max() <= 1.0
+    assert weights[:, channels.index("eyeBlinkLeft")].max() > 0.8
 
     with open(os.path.join(out_path, "blendshapes.csv"), newline="") as stream:
         rows = list(csv.reader(stream))
@@ -114,6 +116,29 @@ def test_every_frame_is_the_networks_of_its_window(animator):
     np.testing.assert_allclose(animate_array(animator, samples), expected, atol=1e-6)
 
 
+def test_eye_motion_moves_eyes_and_brows_only(animator):
+    samples = np.tile(read_audio(SENTENCE), 2)
+    network = animate_array(animator, samples)
+    seeded = SpeechAnimator(MODEL, GRAPH, eye_motion_seed=5)
+    expected = EyeMotion(animator.channels, animator.fps, 5).feed(network)
+    np.testing.assert_allclose(animate_array(seeded, samples), expected, atol=1e-6)
+    again = animate_array(seeded, samples)                      # start() begins the motion again
+    np.testing.assert_allclose(again, expected, atol=1e-6)
+    assert again[:, animator.channels.index("eyeBlinkLeft")].max() > 0.8
+    mouth = [i for i, name in enumerate(animator.channels) if name.startswith(("mouth", "jaw"))]
+    np.testing.assert_allclose(again[:, mouth], network[:, mouth], atol=1e-6)
+
+
+def test_eye_motion_is_the_files_default(animator, tmp_path):
+    """Of the script, test_demo... sees the default and test_transcript... --no_eye_motion."""
+    written = {}
+    for options in ({}, {"eye_motion_seed": 0}, {"eye_motion_seed": 1}):
+        animate_file(SENTENCE, MODEL, GRAPH, str(tmp_path), preview=False, **options)
+        written[options.get("eye_motion_seed")], _, _ = read_npz(str(tmp_path / "blendshapes.npz"))
+    np.testing.assert_array_equal(written[None], written[0])
+    assert np.abs(written[0] - written[1]).max() > 0.5
+
+
 def test_loudness_is_the_rms_of_each_frame(animator, tmp_path):
     """A tone in the last quarter of 13 s, which come in more than one block."""
     samples = np.zeros(13 * SAMPLE_RATE_HZ, np.float32)
@@ -151,7 +176,7 @@ def test_published_command_on_a_clean_clone_says_what_is_missing():
 
 
 def test_bad_flags_end_with_status_2():
-    for flags in (["--fps", "61"], ["--fps", "nan"], ["--no_such_flag"]):
+    for flags in (["--seed", "-1"], ["--seed", "x"], ["--fps", "61"], ["--fps", "nan"], ["--no_such_flag"]):
         status, _, err = run(*flags)
         assert status == 2 and "Traceback" not in err
 
@@ -201,6 +226,9 @@ def test_checkpoint_without_a_record_runs_on_the_reference_profile(tmp_path):
     animator = SpeechAnimator(str(tmp_path), GRAPH)
     assert animator.profile == "reference"
     weights, _, duration_s = animate_audio(animator, open_audio(SENTENCE))
+    # What is published stays as it is: no eye motion.
+    seeded = SpeechAnimator(str(tmp_path), GRAPH, eye_motion_seed=0)
+    np.testing.assert_array_equal(animate_audio(seeded, open_audio(SENTENCE))[0], weights)
     assert len(weights) == math.ceil(duration_s * 30)
 
 
@@ -220,8 +248,11 @@ def test_published_files_give_the_published_numbers(reference_vectors, chunk_s):
 
 
 def test_transcript_or_the_reason_why_not(tmp_path):
-    status, out, err = run("--out_path", str(tmp_path), "--no_preview", "--transcript")
+    status, out, err = run("--out_path", str(tmp_path), "--no_preview", "--no_eye_motion",
+                           "--transcript")
     assert status == 0
+    weights, channels, _ = read_npz(str(tmp_path / "blendshapes.npz"))
+    assert weights[:, channels.index("eyeBlinkLeft")].max() < 0.5
     try:
         import deepspeech                       # noqa: F401
     except ImportError:

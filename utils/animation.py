@@ -10,9 +10,11 @@ from utils.acoustic_graph import load_acoustic_graph
 from utils.animation_files import write_npz, write_rokoko_json
 from utils.audio import open_audio
 from utils.checkpoint import read_checkpoint_info, resolve_checkpoint
-from utils.constants import PROFILE_REFERENCE, REFERENCE_CHUNK_S, SAMPLE_RATE_HZ
+from utils.constants import (DEFAULT_EYE_SEED, PROFILE_REFERENCE, REFERENCE_CHUNK_S,
+                             SAMPLE_RATE_HZ)
 from utils.curves import write_curves_png
 from utils.errors import UserError
+from utils.eye_motion import EyeMotion
 from utils.files import written_aside
 from utils.live_link_csv import write_live_link_csv
 from utils.preview_video import write_preview
@@ -37,7 +39,7 @@ class SpeechAnimator:
     """
 
     def __init__(self, checkpoint_path, acoustic_graph_path, force=False,
-                 reference_chunk_s=REFERENCE_CHUNK_S):
+                 reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=None):
         """Load both; UserError for files that are missing, broken or do not go together.
 
         Args:
@@ -45,6 +47,8 @@ class SpeechAnimator:
           acoustic_graph_path: a DeepSpeech 0.5.0 .tflite or .pb.
           force: go on though the checkpoint was trained on another graph's features.
           reference_chunk_s: chunk length of the `reference` profile; the other has none.
+          eye_motion_seed: of the blinks and brow raises (utils/eye_motion.py); None leaves the
+            network's output as it is. The `reference` profile gives the published output, always.
         """
         prefix, acoustic_graph = _load_both(checkpoint_path, acoustic_graph_path)
         info = read_checkpoint_info(prefix)
@@ -54,6 +58,7 @@ class SpeechAnimator:
         self.fps = info["fps"]
         self.profile = info["feature_profile"]
         self._reference_chunk_s = reference_chunk_s
+        self._eye_motion_seed = eye_motion_seed
         self._acoustic_graph = acoustic_graph
         self._model = VocaModel.from_checkpoint(prefix)
         self.start()
@@ -62,6 +67,7 @@ class SpeechAnimator:
         """Begin a stream; only the `reference` profile takes another rate than 16 kHz."""
         self._features = SpeechFeatureStream(
             self._acoustic_graph, self.profile, sample_rate_hz, self._reference_chunk_s)
+        self._eye_motion = self.eye_motion(self._eye_motion_seed)
 
     def feed(self, samples):
         """Weights [n, 52] in [0, 1] of the frames that `samples` completes.
@@ -69,11 +75,21 @@ class SpeechAnimator:
         Args:
           samples: float32 [any], mono, in [-1, 1): the next part of the stream.
         """
-        return self._model.predict(self._features.feed(samples))
+        return self._weights(self._features.feed(samples))
 
     def finish(self):
         """Weights [n, 52] of the frames still held back; the stream is then at its end."""
-        return self._model.predict(self._features.finish())
+        return self._weights(self._features.finish())
+
+    def eye_motion(self, seed):
+        """An EyeMotion for a stream of this network's; None for no seed or a published network."""
+        if seed is None or self.profile == PROFILE_REFERENCE:
+            return None
+        return EyeMotion(self.channels, self.fps, seed)
+
+    def _weights(self, windows):
+        weights = self._model.predict(windows)                      # [n, 52]
+        return weights if self._eye_motion is None else self._eye_motion.feed(weights)
 
 
 def _load_both(checkpoint_path, acoustic_graph_path):
@@ -163,10 +179,11 @@ class _LoudnessMeter:
 
 def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None, fps=30,
                  preview=True, transcript=False, force=False,
-                 reference_chunk_s=REFERENCE_CHUNK_S):
+                 reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED):
     """Animate one audio file and write its files.
 
-    Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>.
+    Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,
+      eye_motion_seed None adds no eye motion.
     Returns:
       the paths written, in the order written.
     Raises:
@@ -176,7 +193,8 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
     if out_path is None:
         name = os.path.splitext(os.path.basename(audio_path))[0]
         out_path = os.path.join(".", "animation_output", name)
-    animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force, reference_chunk_s)
+    animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force, reference_chunk_s,
+                              eye_motion_seed)
     weights, loudness, duration_s = animate_audio(animator, audio, show_progress=True)
     names = animator.channels
     num_frames = num_frames_of(duration_s, fps)

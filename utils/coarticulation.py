@@ -21,11 +21,12 @@ some phones are constraints: P B M shut the lips completely, F V bring the lower
 sibilants bring the teeth together and W SH CH round, at any rate. The constraint of a phone is a
 window that is 1 around its closure and falls smoothly to 0 within the neighbours.
 
-Blinks and brows are not in the sound; they come from a seeded generator.
+Blinks and brows are not in the sound; they come from a seeded generator (utils/eye_motion.py).
 """
 import numpy as np
 
 from utils.channels import MODEL_CHANNELS
+from utils.eye_motion import add_eye_motion, smooth_step
 from utils.phone_shapes import (ATTAINED, DOMINANCE, GLIDES, GROUP_COLUMNS, GROUPS, LIPS_SHUT,
                                 SILENCE, TARGETS, table_phone)
 
@@ -38,11 +39,6 @@ SHORT_PAUSE_S, LONG_PAUSE_S = 0.08, 0.30    # a pause below the first does not m
 SHUT_HALF_S = 0.022                 # lips stay shut for at least twice this: one frame at 24 fps
 RAMP_S = (0.035, 0.075)             # shortest and longest way into and out of a constraint
 LEFT_GAIN, RIGHT_GAIN = 1.03, 0.97  # no face is symmetric to the digit
-
-BLINKS_PER_MINUTE = 20.0            # rest 17, conversation 26 (Bentivoglio et al. 1997)
-BLINK_CLOSING_S, BLINK_SHUT_S, BLINK_OPENING_S = 0.085, 0.035, 0.180
-MIN_BLINK_INTERVAL_S = 0.8
-BROW_RAISES_PER_MINUTE = 14.0
 
 _JAW_OPEN = MODEL_CHANNELS.index("jawOpen")
 _MOUTH_CLOSE = MODEL_CHANNELS.index("mouthClose")
@@ -199,12 +195,6 @@ def _ramp_s(segments, neighbour):
     return float(np.clip(0.8 * (end_s - start_s), *RAMP_S))
 
 
-def smooth_step(position):
-    """0 below 0, 1 above 1, and in between 6x^5 - 15x^4 + 10x^3: level and flat at both ends."""
-    x = np.clip(position, 0.0, 1.0)
-    return x * x * x * (x * (6.0 * x - 15.0) + 10.0)
-
-
 def _skew(weights):
     for i, name in enumerate(MODEL_CHANNELS):
         if name.startswith("mouth") and name.endswith("Left"):
@@ -217,53 +207,3 @@ def _vowel_middles(segments):
     """Middles of the vowels long enough to bear stress, seconds."""
     return [0.5 * (start_s + end_s) for name, start_s, end_s in segments
             if name[0] in "AEIOU" and end_s - start_s > 0.07]
-
-
-def add_eye_motion(weights, fps, seed, accents_s=()):
-    """Add blinks and slight brow raises to weights [frames, 52] (MODEL_CHANNELS), in place.
-
-    accents_s: times at which a brow may rise (stressed vowels); none, no raises.
-    """
-    random = np.random.RandomState(seed)
-    duration_s = len(weights) / float(fps)
-    times_s = np.arange(len(weights)) / float(fps)
-    for start_s in blink_times(duration_s, random):
-        lid = random.uniform(0.85, 1.0) * _blink(times_s - start_s)
-        for shape, gain in (("eyeBlink", 1.0), ("eyeSquint", 0.12), ("cheekSquint", 0.05),
-                            ("eyeLookDown", 0.3), ("browDown", 0.03)):
-            _add(weights, shape, gain * lid)
-    next_s = 0.0
-    for accent_s in accents_s:
-        if accent_s < next_s:
-            continue
-        width_s = random.uniform(0.20, 0.35)
-        height = random.uniform(0.04, 0.16)
-        bump = height * (smooth_step((times_s - accent_s + width_s) / width_s)
-                         * smooth_step((accent_s + 1.4 * width_s - times_s) / (1.4 * width_s)))
-        for shape, gain in (("browInnerUp", 1.0), ("browOuterUp", 0.6), ("eyeWide", 0.3)):
-            _add(weights, shape, gain * bump)
-        next_s = accent_s + random.uniform(0.5, 1.5) * 60.0 / BROW_RAISES_PER_MINUTE
-
-
-def blink_times(duration_s, random):
-    """Starts of blinks in seconds, at BLINKS_PER_MINUTE, irregular as real ones (log-normal)."""
-    spread = 0.5
-    mean_s = 60.0 / BLINKS_PER_MINUTE - MIN_BLINK_INTERVAL_S
-    starts_s, at_s = [], random.uniform(0.0, 60.0 / BLINKS_PER_MINUTE)
-    while at_s < duration_s:
-        starts_s.append(at_s)
-        at_s += MIN_BLINK_INTERVAL_S + mean_s * random.lognormal(-0.5 * spread ** 2, spread)
-    return starts_s
-
-
-def _blink(since_s):
-    """The lid over time since the blink began: down fast, up more slowly. [frames], 0 to 1."""
-    opens_s = BLINK_CLOSING_S + BLINK_SHUT_S
-    return (smooth_step(since_s / BLINK_CLOSING_S)
-            * (1.0 - smooth_step((since_s - opens_s) / BLINK_OPENING_S)))
-
-
-def _add(weights, shape, amount):
-    for i, name in enumerate(MODEL_CHANNELS):
-        if name == shape or name in (shape + "Left", shape + "Right"):
-            weights[:, i] += amount

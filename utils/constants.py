@@ -32,6 +32,7 @@ MIN_AUDIO_S = 0.1                   # a shorter clip is refused
 DEFAULT_CHECKPOINT = "./model/default.model"
 DEFAULT_GRAPH = "./ds_graph/deepspeech-mini/output_graph.tflite"
 DEFAULT_AUDIO = "./audio/test_sentence.wav"
+DEFAULT_EYE_SEED = 0                # of the blinks and brows that run_voca.py adds
 
 # Feature profiles (see utils/speech_features.py).
 PROFILE_DEEPSPEECH = "deepspeech"   # what this project trains on
