@@ -161,7 +161,8 @@ class Trainer(object):
         self.model = training_model(config)
         self.best_loss, self.best_prefix = None, None
         if resume_from is None:
-            self.model.initialize()
+            self.model.initialize(
+                untaught=~np.any([np.asarray(subject.mask) > 0 for subject in training], axis=0))
         else:
             self.model.restore(resume_from)
             self._find_best()

@@ -17,6 +17,8 @@ BATCH_NORM_DECAY = 0.9
 FULL_FILTERS = (32, 32, 64, 64)         # of the four convolutions at size factor 1
 FC1_UNITS = 128
 EXPRESSION_DIM = 50
+OUTPUT_LAYER = MODEL_SCOPE + "/ExpressionLayer/expression_offset"
+SILENT_LOGIT = -10.0                    # 0.00005 after the sigmoid
 PREDICT_BATCH_WINDOWS = 1024            # bounds memory; the output does not depend on it
 
 # What the losses are made of; the fields are config keys of the same names.
@@ -183,9 +185,21 @@ class VocaModel(object):
         model.restore(prefix)
         return model
 
-    def initialize(self):
-        """Fresh weights."""
+    def initialize(self, untaught=None):
+        """Fresh weights.
+
+        untaught: [52] bool, the channels that no subject teaches: they say SILENT_LOGIT's 0
+        for good, where a channel without gradients would say 0.5.
+        """
         self.session.run(self._initializer)
+        if untaught is None or not np.any(untaught):
+            return
+        for variable in self.variables:
+            if variable.op.name in (OUTPUT_LAYER + "/weights", OUTPUT_LAYER + "/biases"):
+                values = self.session.run(variable)
+                values[..., untaught] = 0.0 if values.ndim == 2 else SILENT_LOGIT
+                self.session.run(variable.initializer,
+                                 {variable.initializer.inputs[1]: values})
 
     def restore(self, prefix):
         """Set every variable of the graph from the checkpoint at `prefix`, by name.
