@@ -2,9 +2,13 @@
 
 MediaPipe's FaceLandmarker runs its own model file, face_landmarker.task, in the mediapipe
 package, where that can be installed; elsewhere utils/face_landmarker.py runs the same file in
-TensorFlow. Both give the same numbers, since both see each frame's landmarks unsmoothed: the
-package smooths only where it looks for one face at most (and then late, by a causal filter),
-and here it looks for two, so that a second face is noticed. Smooth the whole take afterwards.
+TensorFlow. Both give the same numbers, of each frame's landmarks unsmoothed: MediaPipe's own
+filter is causal and would bring every label late, by about half a frame. Smooth the whole take
+afterwards, to both sides.
+
+One face is followed, by the box of its landmarks; whether there is a second one is looked up
+now and then. Asked for two faces at once, the package would box even a single one by the rough
+detector in every frame, and its weights would tremble.
 """
 import collections
 import importlib.util
@@ -13,6 +17,7 @@ import os
 import numpy as np
 
 from utils.channels import LANDMARKER_CHANNELS
+from utils.dropped_lines import stderr_lines_dropped
 from utils.errors import UserError
 from utils.face_landmarker_file import read_task, warn_if_unknown
 from utils.ffmpeg import duration_s, media_report
@@ -20,7 +25,12 @@ from utils.video import video_frames
 
 AUTO, MEDIAPIPE, TENSORFLOW = TRACKERS = ("auto", "mediapipe", "tensorflow")
 MAX_FACES = 2                       # one to follow, and whether there is another
-COUNT_EVERY_S = 0.2                 # how soon a second face is noticed by the TensorFlow tracker
+COUNT_EVERY_S = 0.2                 # how soon that one is noticed
+# The package's filter goes by the time between frames. Told that they are an hour apart, it
+# lets each through as it is (all but a thousandth); it has no other use for the time.
+FRAME_STEP_MS = 3600 * 1000
+# What its C++, and that of a TensorFlow beside it, say at every start.
+CHATTER = rb"[IW]\d{4} |INFO: |WARNING: (All log messages|Logging) before|To enable the following"
 
 # times_s float64 [n], rising: media time of the frames. weights float32 [n, 51], 0 where there is
 # no face; names: LANDMARKER_CHANNELS. num_faces int [n]: 0, 1, or 2 for more.
@@ -84,25 +94,32 @@ def _start_tensorflow(task_path):
 
 def _start_mediapipe(task_path):
     _, sha256 = read_task(task_path)
-    # What its C++ says on stderr at every start is of no use to who makes labels.
-    os.environ.setdefault("GLOG_minloglevel", "2")
-    import mediapipe
-    from mediapipe.tasks import python as tasks
+    with stderr_lines_dropped(CHATTER):
+        import mediapipe
+        from mediapipe.tasks import python as tasks
     vision = tasks.vision
-    options = vision.FaceLandmarkerOptions(
-        base_options=tasks.BaseOptions(model_asset_path=os.fspath(task_path)),
-        running_mode=vision.RunningMode.VIDEO, num_faces=MAX_FACES,
-        output_face_blendshapes=True)
+
+    def landmarker(mode, num_faces, has_weights):
+        with stderr_lines_dropped(CHATTER):
+            return vision.FaceLandmarker.create_from_options(vision.FaceLandmarkerOptions(
+                base_options=tasks.BaseOptions(model_asset_path=os.fspath(task_path)),
+                running_mode=mode, num_faces=num_faces, output_face_blendshapes=has_weights))
 
     def follow(timed_frames):
-        last_ms = -1
-        with vision.FaceLandmarker.create_from_options(options) as landmarker:
-            for time_s, frame in timed_frames:
-                # Whole milliseconds that rise, and from 0, is what the package takes.
-                last_ms = max(last_ms + 1, int(round(1000 * time_s)))
+        counted_s, num_faces = None, 0
+        with landmarker(vision.RunningMode.VIDEO, 1, True) as follower, \
+                landmarker(vision.RunningMode.IMAGE, MAX_FACES, False) as counter:
+            for i, (time_s, frame) in enumerate(timed_frames):
                 image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)
-                faces = landmarker.detect_for_video(image, last_ms).face_blendshapes
-                yield time_s, _weights_of(faces[0]) if faces else None, len(faces)
+                faces = follower.detect_for_video(image, (i + 1) * FRAME_STEP_MS).face_blendshapes
+                if not faces:
+                    counted_s = None
+                    yield time_s, None, 0
+                    continue
+                if counted_s is None or time_s - counted_s >= COUNT_EVERY_S:
+                    counted_s = time_s
+                    num_faces = max(1, len(counter.detect(image).face_landmarks))
+                yield time_s, _weights_of(faces[0]), num_faces
 
     warn_if_unknown(task_path, sha256)
     return follow, _notes(MEDIAPIPE, mediapipe.__version__, sha256)

@@ -5,9 +5,9 @@ import (FutureWarning, deprecation, cpu_feature_guard), which says nothing to a 
 """
 import contextlib
 import os
-import sys
-import tempfile
 import warnings
+
+from utils.dropped_lines import stderr_lines_dropped
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # oneDNN reorders sums (and announces that on stderr): off, both stacks agree more closely.
@@ -26,21 +26,8 @@ tf.disable_resource_variables()     # ref variables: what 1.15 writes by default
 def tflite_chatter_dropped():
     """Make a tf.lite.Interpreter without its notices.
 
-    Those are a deprecation, and the INFO lines that C++ writes to stderr. Everything else
-    that lands on stderr meanwhile is passed on.
+    Those are a deprecation, and the INFO lines that C++ writes to stderr.
     """
-    sys.stderr.flush()
-    true_stderr = os.dup(2)
-    with tempfile.TemporaryFile() as caught, warnings.catch_warnings():
+    with warnings.catch_warnings(), stderr_lines_dropped(b"INFO:"):
         warnings.simplefilter("ignore")
-        os.dup2(caught.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(true_stderr, 2)
-            os.close(true_stderr)
-            caught.seek(0)
-            for line in caught:
-                if not line.startswith(b"INFO:"):
-                    os.write(2, line)
+        yield
