@@ -21,7 +21,7 @@ from utils.config import Config, read_config, write_config
 from utils.constants import NUM_BLENDSHAPES
 from utils.errors import UserError
 from utils.progress_line import ProgressLine, duration_text
-from utils.voca_model import VocaModel
+from utils.voca_model import SILENT_LOGIT, VocaModel
 
 
 def folder_of(config):
@@ -250,14 +250,16 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
 
 
 def test_masked_training_leaves_a_channel_at_rest(tmp_path):
-    """A channel that no subject has keeps its first bias; the table leaves it out."""
+    """A channel that no subject has is silenced and stays so; the table leaves it out."""
     mask = np.ones(NUM_BLENDSHAPES)
     mask[5] = 0.0
     subjects = ([small_subject("1.mp4", 40, 1, mask)], [small_subject("11.mp4", 30, 3, mask)])
     config = small_config(tmp_path, epoch_num=1)
     result = start(config, subjects=subjects).run()
-    biases = weights_of(result.checkpoint)["VOCA/ExpressionLayer/expression_offset/biases"]
-    assert biases[5] == 0.0 and (np.delete(biases, 5) != 0.0).all()
+    weights = weights_of(result.checkpoint)
+    biases = weights["VOCA/ExpressionLayer/expression_offset/biases"]
+    assert biases[5] == SILENT_LOGIT and (np.delete(biases, 5) != 0.0).all()
+    assert not weights["VOCA/ExpressionLayer/expression_offset/weights"][:, 5].any()
     assert MODEL_CHANNELS[5] not in [score.name for score in result.scores]
     assert len(result.scores) == 51
 
