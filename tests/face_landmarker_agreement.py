@@ -1,17 +1,20 @@
-"""How well our face tracking agrees with the mediapipe package's: a table per channel.
+"""How well face tracking agrees between Pythons: the mediapipe package's, TensorFlow's, 1.15's.
 
-    python tests/face_landmarker_agreement.py write TASK VIDEO LABELS.csv
-    python tests/face_landmarker_agreement.py compare TASK VIDEO LABELS.csv --frames 1500
+    python tests/face_landmarker_agreement.py face_landmarker.task take.mp4 \\
+        /venvs/mediapipe/bin/python /venvs/tf2/bin/python /venvs/tf115/bin/python
 
-`write` makes the labels with the mediapipe package, wherever that is installed (with OpenCV;
-TensorFlow is not needed). `compare` tracks the video with utils/face_landmarker.py. A CSV of
-the same layout (time, then channels by name; one row a frame) from elsewhere does as well.
+tracks the video with each of these interpreters (utils/face_tracker.py, "auto": the mediapipe
+package where it is installed, which needs numpy and imageio-ffmpeg beside it, else TensorFlow)
+and compares the others with the first. --frames: only so many; --channels: a line for each.
 """
 import argparse
 import csv
 import itertools
+import json
 import os
+import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -25,44 +28,70 @@ MOVING_STD = 0.01                   # a channel that varies less does not move
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("write", "compare"))
     parser.add_argument("task", help="face_landmarker.task")
     parser.add_argument("video")
-    parser.add_argument("labels", help="CSV")
+    parser.add_argument("pythons", nargs="*", help="interpreters; the first is the reference")
     parser.add_argument("--frames", type=int, help="only the first so many")
+    parser.add_argument("--channels", action="store_true", help="a line for each channel")
+    parser.add_argument("--write", metavar="FILE", help="track with this Python, into an .npz")
     args = parser.parse_args()
-    (write if args.command == "write" else compare)(args)
+    if args.write:
+        write(args.task, args.video, args.frames, args.write)
+    elif len(args.pythons) < 2:
+        parser.error("two interpreters or more are compared")
+    else:
+        compare(args)
 
 
-def write(args):
-    names, rows = None, []
-    for time_s, weights in package_weights(args.task, args.video, args.frames):
-        names = names or sorted(weights)
-        rows.append(["%.6f" % time_s] + ["%.6f" % weights.get(name, np.nan) for name in names])
-    with open(args.labels, "w", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows([["time"] + list(names)] + rows)
+def write(task_path, video_path, num_frames, path):
+    """What this Python's tracker makes of the video, for `compare`."""
+    from utils import face_tracker
+    frames_of = face_tracker.video_frames
+    face_tracker.video_frames = lambda video: itertools.islice(frames_of(video), num_frames)
+    clock_s = []                    # of the processor: what else runs does not matter
+    track = face_tracker.track_faces(
+        video_path, task_path, progress=lambda *_: clock_s.append(time.process_time()))
+    with open(path, "wb") as stream:
+        np.savez(stream, weights=track.weights, num_faces=track.num_faces,
+                 names=np.array(track.names), notes=json.dumps(track.notes),
+                 frames_per_s=(len(clock_s) - 1) / (clock_s[-1] - clock_s[0]))
 
 
-def package_weights(task_path, video_path, num_frames=None):
-    """Yield (time_s, {channel: weight}, empty without a face) as mediapipe gives them."""
-    import cv2
-    import mediapipe
-    from mediapipe.tasks import python as tasks
-    options = tasks.vision.FaceLandmarkerOptions(
-        base_options=tasks.BaseOptions(model_asset_path=task_path),
-        running_mode=tasks.vision.RunningMode.VIDEO, output_face_blendshapes=True)
-    capture = cv2.VideoCapture(video_path)
-    with tasks.vision.FaceLandmarker.create_from_options(options) as landmarker:
-        for _ in itertools.count() if num_frames is None else range(num_frames):
-            is_read, frame = capture.read()
-            if not is_read:
-                return
-            time_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-            image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB,
-                                    data=np.ascontiguousarray(frame[:, :, ::-1]))
-            faces = landmarker.detect_for_video(image, int(round(1000 * time_s))).face_blendshapes
-            yield time_s, {shape.category_name: shape.score for face in faces[:1]
-                           for shape in face if shape.category_name != "_neutral"}
+def compare(args):
+    tracks = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, python in enumerate(args.pythons):
+            path = os.path.join(folder, "%d.npz" % number)
+            command = [python, os.path.abspath(__file__), args.task, args.video, "--write", path]
+            subprocess.check_call(command + ["--frames", str(args.frames)] * bool(args.frames))
+            with np.load(path) as arrays:
+                tracks.append({key: arrays[key] for key in arrays.files})
+    names = [str(name) for name in tracks[0]["names"]]
+    print("| tracker | frames per CPU second | frames with 0, 1, 2 faces | largest mean abs diff | mean | "
+          "smallest r of those that move |\n|---|---|---|---|---|---|")
+    for track in tracks:
+        notes = json.loads(str(track["notes"]))
+        cells = ["%s %s" % (notes["tracker"], notes["tracker_version"]),
+                 "%.0f" % track["frames_per_s"],
+                 " / ".join(str(int((track["num_faces"] == n).sum())) for n in range(3))]
+        if track is tracks[0]:
+            cells += ["reference", "", ""]
+        else:
+            difference, correlation, moves = agreement(seen(track), seen(tracks[0]))
+            r = np.where(moves, correlation, np.inf)
+            cells += ["%.4f %s" % (difference.max(), names[difference.argmax()]),
+                      "%.5f" % difference.mean(),
+                      "%.4f %s (of %d)" % (r.min(), names[r.argmin()], moves.sum())]
+        print("| %s |" % " | ".join(cells))
+        if args.channels and track is not tracks[0]:
+            for i, name in enumerate(names):
+                print("%-20s %8.4f %8s" % (name, difference[i], "%.4f" % correlation[i]
+                                           if moves[i] else "at rest"))
+
+
+def seen(track):
+    """The weights [frames, channels], NaN where there was no face."""
+    return np.where(track["num_faces"][:, np.newaxis] > 0, track["weights"], np.nan)
 
 
 def read_labels(path):
@@ -82,31 +111,6 @@ def agreement(weights, reference):
     shared = ((weights - weights.mean(axis=0)) * (reference - reference.mean(axis=0))).mean(axis=0)
     correlation = np.where(spread > 0, shared / np.where(spread > 0, spread, 1.0), np.nan)
     return difference, correlation, reference.std(axis=0) > MOVING_STD
-
-
-def compare(args):
-    from utils.channels import reorder
-    from utils.face_landmarker import FaceLandmarker
-    from utils.video import video_frames
-    reference, names = read_labels(args.labels)
-    landmarker = FaceLandmarker(args.task)
-    start_s = time.time()
-    rows = [np.full(len(landmarker.names), np.nan) if tracked.weights is None
-            else tracked.weights for tracked in landmarker.track(
-                itertools.islice(video_frames(args.video), args.frames or len(reference)))]
-    taken_s = time.time() - start_s
-    weights = np.array(rows)
-    reference = reorder(reference[:len(weights)], names, landmarker.names)
-    difference, correlation, moves = agreement(weights, reference)
-    print("%-20s %8s %8s" % ("channel", "mean |d|", "r"))
-    for i, name in enumerate(landmarker.names):
-        print("%-20s %8.4f %8s" % (name, difference[i],
-                                   "%.4f" % correlation[i] if moves[i] else "at rest"))
-    print("%d frames (%.0f a second); %d lost here, %d there; largest mean |d| %.4f; smallest r "
-          "of the %d that move %.4f"
-          % (len(weights), len(weights) / taken_s, np.isnan(weights[:, 0]).sum(),
-             np.isnan(reference[:, 0]).sum(), difference.max(), moves.sum(),
-             correlation[moves].min()))
 
 
 if __name__ == "__main__":
