@@ -172,7 +172,7 @@ def remarks(record, arrays):
 
 
 def _counts_text(record):
-    return ", ".join("%s: %d" % (reason, count)
+    return ", ".join("%s: %d rows" % (reason, count)
                      for reason, count in record["valid"]["counts"].items() if count)
 
 
@@ -290,7 +290,7 @@ def _section(number, name, record, arrays, remarks_found, stills, folded):
                   record["labels"]["name"])),
              ("usable frames", "%.1f %% of %d%s" % (
                  100 * record["valid"]["share"], record["frames"],
-                 "; left out in the labels: " + _counts_text(record)
+                 "; left out of the labels: " + _counts_text(record)
                  if _counts_text(record) else "")),
              ("alignment", _alignment_text(record["alignment"])),
              ("sound and face", _offset_text(record["offset"])),
@@ -314,7 +314,7 @@ def _loudness(audio, num_frames):
     """[num_frames] RMS of int16 `audio` in each frame, a minute at a time; 0 beyond its end."""
     loudness = np.zeros(num_frames)
     for first in range(0, num_frames, BLOCK_FRAMES):
-        edges = sample_of_frames(first, min(first + BLOCK_FRAMES, num_frames))
+        edges = _edges_of_frames(first, min(first + BLOCK_FRAMES, num_frames))
         power = np.zeros(edges[-1] - edges[0])
         block = np.asarray(audio[edges[0]:edges[-1]], np.float64)
         power[:len(block)] = block ** 2
@@ -323,8 +323,8 @@ def _loudness(audio, num_frames):
     return loudness
 
 
-def sample_of_frames(first, last):
-    """The first samples of frames first .. last, and where the last ends: int [last - first + 1]."""
+def _edges_of_frames(first, last):
+    """int [last - first + 1]: where each of the frames first .. last - 1 begins, and the end."""
     return np.array([sample_of_frame(frame) for frame in range(first, last + 1)])
 
 
