@@ -6,7 +6,9 @@ import pytest
 
 from utils import constants
 from utils.constants import NUM_BLENDSHAPES, NUM_LETTERS, WINDOW_FRAMES
-from utils.voca_model import DEFAULT_TRAINING, VocaModel, filters_of_size_factor
+from utils.quiet_tensorflow import tf
+from utils.voca_model import (DEFAULT_TRAINING, VocaModel, filters_of_size_factor,
+                              halving_convolution)
 
 # Variables of the published network at size factor 1 and expression_dim 50.
 PUBLISHED_SHAPES = {
@@ -179,3 +181,45 @@ def test_size_factor_and_acceleration():
     parts = [losses[name + "_loss"] for name in ("reconstruction", "velocity", "acceleration")]
     regularizer = 0.5 * model.predict(windows).mean()
     assert losses["loss"] == pytest.approx(sum(parts) + regularizer, rel=1e-5)
+
+
+def test_halving_convolution_is_conv2d():
+    """By value and by both gradients, at each number of frames that the network has."""
+    random = np.random.RandomState(2)
+    for frames, channels, filters in ((16, 29, 32), (8, 32, 32), (4, 32, 64), (2, 64, 64)):
+        with tf.Graph().as_default(), tf.Session() as session:
+            x = tf.constant(random.standard_normal([5, frames, channels]), tf.float32)
+            weights = tf.constant(random.standard_normal([3, 1, channels, filters]), tf.float32)
+            factors = tf.constant(random.standard_normal([5, frames // 2, filters]), tf.float32)
+            ours = halving_convolution(x, weights)
+            true = tf.nn.conv2d(x[:, :, tf.newaxis], weights, strides=[1, 2, 1, 1],
+                                padding="SAME")[:, :, 0]
+            pairs = session.run([(ours, true)] + list(zip(
+                tf.gradients(ours * factors, [x, weights]),
+                tf.gradients(true * factors, [x, weights]))))
+        for found, expected in pairs:
+            assert np.abs(found - expected).max() < 1e-6 * np.abs(expected).max()
+
+
+def test_batch_norm_inside_conv1_is_batch_norm_before_it(model):
+    """In training and not, with a scale and an offset that are not 1 and 0."""
+    windows, targets = random_batch(6)
+    windows = 4.0 * windows - 7.0
+    values = {"gamma": 1.7, "beta": -0.4, "moving_mean": -6.0, "moving_variance": 9.0}
+    with model.graph.as_default():
+        session, encoder = model.session, "VOCA/SpeechEncoder/"
+        for variable in model.variables:
+            name = variable.op.name.replace(encoder + "batch_norm/", "")
+            if name in values:
+                session.run(variable.initializer, {
+                    variable.initializer.inputs[1]: np.float32([values[name]])})
+        weights, biases = session.run([encoder + "conv1/weights:0", encoder + "conv1/biases:0"])
+        first_layer = model.graph.get_tensor_by_name(encoder + "conv1/Relu:0")
+        for is_training, mean, variance in ((False, -6.0, 9.0),
+                                            (True, windows.mean(), windows.var())):
+            normalised = (windows - mean) / np.sqrt(variance + 1e-5) * 1.7 - 0.4
+            padded = np.pad(normalised, [(0, 0), (0, 1), (0, 0)], "constant")   # [6, 17, 29]
+            expected = biases + sum(padded[:, tap:tap + 15:2].dot(weights[tap, 0])
+                                    for tap in range(3))                        # [6, 8, 32]
+            found = session.run(first_layer, model._feed(windows, targets, None, is_training))
+            np.testing.assert_allclose(found, np.maximum(expected, 0.0), atol=1e-6)
