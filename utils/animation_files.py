@@ -32,10 +32,14 @@ def read_npz(path):
     try:
         with np.load(path, allow_pickle=False) as arrays:
             content = {key: arrays[key] for key in NPZ_KEYS if key in arrays.files}
+            is_clip_set = {"labels", "clips"} <= set(arrays.files)
     except FileNotFoundError:
         raise UserError("there is no file %s; check the path" % path)
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError("%s is not an .npz of weights: %s" % (path, error))
+    if is_clip_set:
+        raise UserError("%s holds many clips (labels [clips, frames, names]); expected one take: "
+                        "write each clip as CLIP.npz (weights [frames, names], names, fps)" % path)
     missing = [key for key in NPZ_KEYS if key not in content]
     if missing:
         raise UserError("%s lacks %s; expected the arrays %s"

@@ -28,8 +28,8 @@ from utils.errors import UserError
 from utils.face_tracker import track_faces
 from utils.ffmpeg import media_report
 from utils.files import sha256_of_file
-from utils.prediction_files import (AUDIO2FACE, BEAT, LIVE_LINK, NPZ, TABLE, kind_of_face_file,
-                                    read_face_rows)
+from utils.prediction_files import (AUDIO2FACE, BEAT, FACE_FILE_EXTENSIONS, LIVE_LINK, NPZ,
+                                    TABLE, kind_of_face_file, read_face_rows)
 from utils.video import VIDEO_EXTENSIONS
 
 DEBUGOUT, TRACKER = "debugout", "tracker"
@@ -42,7 +42,7 @@ NOMINAL_RATES = (24, 25, 30, 48, 50, 60, 100, 120, 240)
 TAKE_SUFFIX = r"(?:_[^_]+)?_(cal|raw|neutral)\.csv$"
 TABLE_SUFFIX = r"_mediapipe\d*\.csv$"
 SECTION = re.compile(r"\[?\s*([^\[\],]+\.(?:mp4|mov|mkv|webm|avi|wav))\s*\]?\s*$", re.IGNORECASE)
-SECOND_IS_ROW = re.compile(r"\s*\[\s*[-+.\deE]+\s*(,|\])")
+LOG_ROW = re.compile(r"\s*\[\s*[-+.\deE]+\s*(,|\])")
 
 # kind, path, sha256: of the label file (tracker: of the video).
 # times_s: float64 [n], rising, 0 first. weights: float32 [n, k] as the source has them, 0 where
@@ -60,10 +60,15 @@ def find_label_source(media_path, forced_kind=None):
     """(kind, path) of the labels that belong to a video or sound file.
 
     forced_kind: one of KINDS, where several lie beside it or the video shall be tracked in spite
-    of them. Raises UserError: two candidates; none for a sound without a picture, or of the kind
-    forced; a NAME.csv or NAME.json that is no face.
+    of them. The path of a label file gives that file itself. Raises UserError: two candidates;
+    none for a sound without a picture, or of the kind forced; a NAME.csv or NAME.json that is no
+    face.
     """
     media_path = os.fspath(media_path)
+    if media_path.lower().endswith(FACE_FILE_EXTENSIONS):
+        return kind_of_face_file(media_path), media_path
+    if media_path.lower().endswith(".txt"):
+        return DEBUGOUT, media_path
     name = os.path.basename(media_path)
     if forced_kind not in KINDS + (None,):
         raise UserError("labels of the kind %r; expected one of %s"
@@ -98,7 +103,7 @@ def _files_beside(media_path, forced_kind):
     paths = [takes[suffix] for suffix in ("cal", "raw", "neutral") if suffix in takes][:1]
     for name in _names_of_stem(folder, stem):
         rest = name[len(stem):].lower()
-        if rest in (".csv", ".json", ".npz") or re.match(TABLE_SUFFIX, rest):
+        if rest in FACE_FILE_EXTENSIONS or re.match(TABLE_SUFFIX, rest):
             paths.append(os.path.join(folder, name))
     found = []
     for path in paths:
@@ -159,7 +164,7 @@ def _is_log(path):
         line = next(lines, None)
         if line is None:
             return False
-        if SECOND_IS_ROW.match(line):
+        if LOG_ROW.match(line):
             return True
     return False
 

@@ -24,6 +24,7 @@ BEAT_FPS = 60                           # of frames without times
 TIME_COLUMNS = ("time", "timecode", "time_s")
 LIVE_LINK, AUDIO2FACE, BEAT, TABLE, NPZ = FACE_FILE_KINDS = (
     "live_link", "audio2face", "beat", "mediapipe_csv", "npz")
+FACE_FILE_EXTENSIONS = (".csv", ".json", ".npz")
 AUDIO2FACE_PREFIX = "blendshapes."      # of its CSV's columns
 SEARCHED_BYTES = 1 << 20
 _CHANNEL_OF = {name.lower(): name for name in MODEL_CHANNELS}
@@ -75,7 +76,6 @@ def kind_of_face_file(path):
     if extension == ".npz":
         return NPZ
     if extension == ".json":
-        # BEAT's names each frame's list `weights`, and may have facsNames nowhere.
         return AUDIO2FACE if _has_text(path, b'"facsNames"') else BEAT
     if extension != ".csv":
         raise UserError("%s: a face is read from .csv, .npz or .json" % path)
