@@ -96,6 +96,9 @@ def test_a_longer_name_keeps_its_own_labels(tmp_path):
     path = put(tmp_path, "take_1_cal.csv", TAKE)
     assert find_label_source(short) == ("tracker", short)
     assert find_label_source(longer) == ("live_link", path)
+    put(tmp_path, "take_i.mp4")                     # but that is an iPhone's
+    path = put(tmp_path, "take_iPhone_cal.csv", TAKE)
+    assert find_label_source(short) == ("live_link", path)
 
 
 def test_two_candidates_must_be_told_apart(tmp_path):

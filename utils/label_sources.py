@@ -127,7 +127,7 @@ def _names_of_stem(folder, stem):
     names = sorted(os.listdir(folder))
     longer = [os.path.splitext(name)[0] for name in names
               if name.lower().endswith(VIDEO_EXTENSIONS + (".wav",))]
-    longer = tuple(other for other in longer
+    longer = tuple(other + end for other in longer for end in "._"
                    if other.startswith(stem) and len(other) > len(stem))
     return [name for name in names if name.startswith(stem)
             and not (longer and name.startswith(longer))]
