@@ -2,6 +2,7 @@
 import importlib.util
 import itertools
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -134,12 +135,10 @@ def test_nothing_is_smoothed(tracked, task_path, face_frames):
                                   [one.weights for one in rough])
 
 
-def test_which_tracker(monkeypatch, tmp_path):
+def test_which_tracker(monkeypatch, tmp_path, capfd):
+    video = tmp_path / "a.mp4"
     with pytest.raises(UserError, match="no tracker 'arkit'; expected one of auto, mediapipe"):
-        track_faces(tmp_path / "a.mp4", "x.task", "arkit")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match="mediapipe package is not installed"):
-        track_faces(tmp_path / "a.mp4", "x.task", MEDIAPIPE)
+        track_faces(video, "x.task", "arkit")
     started = []
 
     def start(tracker):
@@ -148,16 +147,28 @@ def test_which_tracker(monkeypatch, tmp_path):
     for tracker in (TENSORFLOW, MEDIAPIPE):
         monkeypatch.setattr(face_tracker, "_start_" + tracker, start(tracker))
     monkeypatch.setattr(face_tracker, "video_frames", lambda path: iter(()))
-    track_faces(tmp_path / "a.mp4", "x.task")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    track_faces(video, "x.task")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: "there")
-    track_faces(tmp_path / "a.mp4", "x.task")
-    assert started == [TENSORFLOW, MEDIAPIPE]
+    monkeypatch.setitem(sys.modules, "mediapipe", None)         # its import fails
+    track_faces(video, "x.task")
+    said = capfd.readouterr().err
+    assert said.startswith("warning: the mediapipe package cannot be loaded (")
+    assert said.count("\n") == 1
+    monkeypatch.setattr(face_tracker, "_package", lambda: None)
+    track_faces(video, "x.task")
+    assert started == [TENSORFLOW, TENSORFLOW, MEDIAPIPE]
+
+
+def test_the_package_is_asked_for_and_missing(monkeypatch, tmp_path, task_path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="mediapipe package is not installed"):
+        track_faces(tmp_path / "a.mp4", task_path, MEDIAPIPE)
 
 
 @pytest.mark.parametrize("tracker", [TENSORFLOW, MEDIAPIPE])
-def test_a_missing_task_is_one_line(monkeypatch, tmp_path, tracker):
+def test_a_missing_task_is_one_line(tmp_path, tracker):
     # The file is looked at before the package is: no need to have that here.
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: "there")
     with pytest.raises(UserError, match="no file .*face_landmarker.task; download it from"):
         track_faces(tmp_path / "a.mp4", tmp_path / "face_landmarker.task", tracker)
 

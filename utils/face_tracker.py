@@ -13,6 +13,7 @@ detector in every frame, and its weights would tremble.
 import collections
 import importlib.util
 import os
+import sys
 
 import numpy as np
 
@@ -66,13 +67,31 @@ def track_faces(video_path, task_path, tracker=AUTO, progress=None):
 def _chosen(tracker):
     if tracker not in TRACKERS:
         raise UserError("no tracker %r; expected one of %s" % (tracker, ", ".join(TRACKERS)))
-    has_package = importlib.util.find_spec("mediapipe") is not None
-    if tracker == MEDIAPIPE and not has_package:
+    if tracker != AUTO:
+        return tracker
+    if importlib.util.find_spec("mediapipe") is None:
+        return TENSORFLOW
+    try:
+        _package()
+    except UserError as error:
+        print("warning: %s" % error, file=sys.stderr)
+        return TENSORFLOW
+    return MEDIAPIPE
+
+
+def _package():
+    """(mediapipe, its tasks); UserError where it is missing, or broken by what it needs."""
+    if importlib.util.find_spec("mediapipe") is None:
         raise UserError("the mediapipe package is not installed here; pip install mediapipe, or "
                         "let TensorFlow track the face (auto)")
-    if tracker == AUTO:
-        return MEDIAPIPE if has_package else TENSORFLOW
-    return tracker
+    try:
+        with stderr_lines_dropped(CHATTER):
+            import mediapipe
+            from mediapipe.tasks import python as tasks
+    except (ImportError, OSError) as error:         # libGL, which its OpenCV wants, is a classic
+        raise UserError("the mediapipe package cannot be loaded (%s); TensorFlow can track the "
+                        "face instead" % error)
+    return mediapipe, tasks
 
 
 def _notes(tracker, version, sha256):
@@ -94,9 +113,7 @@ def _start_tensorflow(task_path):
 
 def _start_mediapipe(task_path):
     _, sha256 = read_task(task_path)
-    with stderr_lines_dropped(CHATTER):
-        import mediapipe
-        from mediapipe.tasks import python as tasks
+    mediapipe, tasks = _package()
     vision = tasks.vision
 
     def landmarker(mode, num_faces, has_weights):
