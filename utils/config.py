@@ -136,7 +136,9 @@ def allowed_text(key):
 
 def _value_text(value):
     if isinstance(value, (list, tuple)):
-        return (", " if any(" " in name for name in value) else " ").join(value)
+        if any(" " in name for name in value):
+            return ", ".join(value) + ("," if len(value) == 1 else "")
+        return " ".join(value)
     return str(value)
 
 
