@@ -74,6 +74,9 @@ def _process(report, source, options, aside):
         media_path=source.media_path)
     if not track.valid.any():
         raise UserError("%s: %s" % (os.path.basename(source.label_path), _why_none(track)))
+    if track.valid.sum() < 2:
+        raise UserError("%s: 1 of %d rows of labels can be learnt from; give a longer take"
+                        % (os.path.basename(source.label_path), len(track.valid)))
     jumps = label_cleaning.jumps(track.weights, track.times_s, track.names) & track.valid
     valid_rows = track.valid & ~jumps
 
