@@ -79,7 +79,7 @@ def test_shuffling_follows_from_seed_and_step():
 
 def test_few_frames_make_one_small_batch_and_too_few_an_error():
     assert Batches([numbered_subject("a", 0, 4)], 64, 2).of_step(3)[0].shape[0] == 6
-    with pytest.raises(UserError, match="subjects a have no 3 consecutive frames"):
+    with pytest.raises(UserError, match="subjects a have no 3 consecutive frames that are valid"):
         Batches([numbered_subject("a", 0, 2)], 64, 3)
 
 

@@ -6,14 +6,14 @@ from utils.errors import UserError
 
 
 class Batches(object):
-    """Every run of `num_consecutive_frames` frames of the subjects, by index.
+    """Every run of `num_consecutive_frames` valid frames of the subjects, by index.
 
     An index is the first frame of such a run; no run crosses from one subject to the next. What
     is drawn at a training step follows from the seed and the step alone.
 
     Args:
-      subjects: have windows [frames, 16, 29], targets [frames, 52] and mask [52]; windows may be
-        memory-mapped, only the rows of a batch are read.
+      subjects: have windows [frames, 16, 29], targets [frames, 52], mask [52] and valid [frames];
+        windows and targets may be memory-mapped, only the rows of a batch are read.
       batch_size: indices per batch (fewer where there are not so many).
       num_consecutive_frames: frames per index.
       seed: of the shuffling.
@@ -23,21 +23,25 @@ class Batches(object):
     """
 
     def __init__(self, subjects, batch_size, num_consecutive_frames, seed=0):
-        self._subjects = list(subjects)
+        subjects = list(subjects)
+        # Plain views of the mapped files: a np.memmap takes ten times as long to slice.
+        self._windows = [np.asarray(subject.windows) for subject in subjects]
+        self._targets = [np.asarray(subject.targets) for subject in subjects]
+        self._masks = [np.asarray(subject.mask) for subject in subjects]
         self._num_consecutive_frames = num_consecutive_frames
         self._seed = seed
-        runs = [max(0, len(subject.targets) - num_consecutive_frames + 1)
-                for subject in self._subjects]
-        self._first_index = np.cumsum([0] + runs)     # of each subject, and the end
-        self.num_indices = int(self._first_index[-1])
+        runs = [first_frames_of_runs(subject.valid, num_consecutive_frames)
+                for subject in subjects]
+        self._first_frame = np.concatenate(runs)                                # [indices]
+        self._first_index = np.cumsum([0] + [len(of_one) for of_one in runs])   # of each subject
+        self.num_indices = len(self._first_frame)
         if self.num_indices == 0:
-            raise UserError("the subjects %s have no %d consecutive frames; give longer ones"
-                            % (", ".join(subject.name for subject in self._subjects),
-                               num_consecutive_frames))
+            raise UserError("the subjects %s have no %d consecutive frames that are valid; give "
+                            "longer ones" % (", ".join(subject.name for subject in subjects),
+                                             num_consecutive_frames))
         self.batch_size = min(batch_size, self.num_indices)
         self.steps_per_epoch = self.num_indices // self.batch_size
-        self.any_masked = any((np.asarray(subject.mask) == 0).any()
-                              for subject in self._subjects)
+        self.any_masked = any((mask == 0).any() for mask in self._masks)
         self._shuffled_epoch = None
 
     def of_step(self, step):
@@ -56,25 +60,32 @@ class Batches(object):
         N = len(indices) x num_consecutive_frames, the frames of one index side by side. The mask
         is None where every subject has every channel.
         """
+        num_frames = self._num_consecutive_frames
+        windows = np.empty([len(indices), num_frames, WINDOW_FRAMES, NUM_LETTERS], np.float32)
+        targets = np.empty([len(indices), num_frames, NUM_BLENDSHAPES], np.float32)
+        mask = np.empty_like(targets) if self.any_masked else None
         subject_of_index = np.searchsorted(self._first_index, indices, side="right") - 1
-        first_frames = np.asarray(indices) - self._first_index[subject_of_index]
-        later = np.arange(self._num_consecutive_frames)
-        frames = (first_frames[:, np.newaxis] + later).reshape(-1)              # [N]
-        subject_of_frame = np.repeat(subject_of_index, self._num_consecutive_frames)
-        windows = np.empty([len(frames), WINDOW_FRAMES, NUM_LETTERS], np.float32)
-        targets = np.empty([len(frames), NUM_BLENDSHAPES], np.float32)
-        mask = np.empty([len(frames), NUM_BLENDSHAPES], np.float32) if self.any_masked else None
-        for number in np.unique(subject_of_index):
-            subject = self._subjects[number]
-            rows = np.flatnonzero(subject_of_frame == number)
-            windows[rows] = subject.windows[frames[rows]]
-            targets[rows] = subject.targets[frames[rows]]
+        places = zip(subject_of_index.tolist(), self._first_frame[indices].tolist())
+        for row, (subject, first) in enumerate(places):
+            windows[row] = self._windows[subject][first:first + num_frames]
+            targets[row] = self._targets[subject][first:first + num_frames]
             if mask is not None:
-                mask[rows] = subject.mask
-        return windows, targets, mask
+                mask[row] = self._masks[subject]
+        return (windows.reshape(-1, WINDOW_FRAMES, NUM_LETTERS),                # [N, 16, 29]
+                targets.reshape(-1, NUM_BLENDSHAPES),                           # [N, 52]
+                None if mask is None else mask.reshape(-1, NUM_BLENDSHAPES))    # [N, 52]
 
     def in_order(self):
         """Yield (windows, targets, mask, indices in it) over all indices, unshuffled."""
         for start in range(0, self.num_indices, self.batch_size):
             indices = np.arange(start, min(start + self.batch_size, self.num_indices))
             yield self.gather(indices) + (len(indices),)
+
+
+def first_frames_of_runs(valid, num_frames):
+    """int32: the frames from which on `num_frames` frames of `valid` [frames] are all True."""
+    num_starts = max(0, len(valid) - num_frames + 1)
+    whole = np.ones(num_starts, bool)
+    for later in range(num_frames):
+        whole &= valid[later:later + num_starts]
+    return np.flatnonzero(whole).astype(np.int32)

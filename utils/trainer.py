@@ -98,7 +98,8 @@ def training_model(config):
     """The network of `config`, with losses and optimiser, not initialised."""
     options = TrainingOptions(**{name: getattr(config, name) for name in TrainingOptions._fields})
     return VocaModel(filters_of_size_factor(config.speech_encoder_size_factor),
-                     config.expression_dim, options, seed=config.random_seed)
+                     config.expression_dim, options, seed=config.random_seed,
+                     num_threads=1)         # a batch's operations are too small to be shared
 
 
 def package_versions():
