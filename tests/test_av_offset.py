@@ -4,9 +4,10 @@ import os
 import numpy as np
 import pytest
 
+from utils import av_offset
 from utils.audio import read_audio
 from utils.av_offset import MIN_CONFIDENCE, NO_LAG, OPENING_AFTER_VOICE_S, search_lag
-from utils.loudness import speech_envelope
+from utils.loudness import level_db, speech_envelope
 from utils.metrics import mouth_signals
 from utils.prediction_files import read_face
 from utils.resample import resample_frames
@@ -80,6 +81,36 @@ def test_frames_that_are_not_valid_have_no_say():
     assert found == clean
     assert abs(found.lag_s - (5.0 / FPS - OPENING_AFTER_VOICE_S)) < 0.2 * ONE_FRAME_S
     assert abs(search_lag(garbage, everywhere(garbage), envelope, FPS, 0.5).r) < 0.2
+
+
+def test_r_is_pearsons_of_the_valid_frames_that_meet():
+    envelope = speech(900, 8)
+    opening = opening_of(envelope) + np.random.RandomState(0).normal(0, 0.1, 900)
+    valid = np.ones(900, bool)
+    valid[:250] = valid[500:560] = valid[700:] = False
+    level = level_db(envelope)
+    lag = search_lag(opening, valid, envelope, FPS, 0.5)
+    np.testing.assert_allclose(lag.r, np.corrcoef(opening[valid], level[valid])[0, 1], atol=1e-9)
+    lag = search_lag(opening[100:], valid[100:], envelope[:-100], FPS, 10.0)
+    assert int(round((lag.lag_s + OPENING_AFTER_VOICE_S) * FPS)) == -100
+    meeting = np.flatnonzero(valid[100:800]) + 100
+    level = level_db(envelope[:-100])
+    np.testing.assert_allclose(lag.r, np.corrcoef(opening[meeting], level[meeting])[0, 1],
+                               atol=1e-9)
+
+
+def test_confidence_worked_out_by_hand():
+    # The band's r of 0.5 over 30 independent pairs stands atanh(0.5) * sqrt(27) = 2.854 deviations
+    # out, 2.379 of the spread found: 0.9913 are lower. Of 1 + 6 * 2 of them in two seconds of
+    # search, all are with 0.9913 ** 13 = 0.893. The rival is 0.06 lower: 1 - exp(-3) = 0.950.
+    score = np.zeros(61)
+    score[[10, 13, 40]] = 0.6, 0.58, 0.54               # 0.1 s from the best: no rival
+    found = av_offset._confidence(score, np.ones(61, bool), 10, 0.5, 30.0, 30.5)
+    assert abs(found - 0.893 * 0.950) < 0.002
+    # A longer search meets more of them; where nothing is searched, nothing rivals.
+    assert av_offset._confidence(score, np.ones(61, bool), 10, 0.5, 30.0, 3.05) < 0.4
+    assert av_offset._confidence(score, np.arange(61) < 30, 10, 0.5, 30.0, 30.5) > 0.93
+    assert av_offset._confidence(score, np.ones(61, bool), 10, -0.2, 30.0, 30.5) < 0.01
 
 
 def test_neither_gain_nor_rest_matters():
