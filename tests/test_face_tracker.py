@@ -53,19 +53,31 @@ def tracked(task_path, monkeypatch):
 @both_trackers
 def test_a_covered_face_is_lost_and_found_at_once(tracked, face_frames, tracker):
     frames = face_frames(45)
-    covered = list(frames)
-    for i in range(10, 10 + FPS):                   # a hand before the face for a second
-        frame = frames[i][1].copy()
-        frame[40:270, 60:300] = GREY
-        covered[i] = (frames[i][0], frame)
-    track = tracked(covered, tracker)
+    empty = GREY * np.ones_like(frames[0][1])
+    left = [(time_s, np.concatenate([frame, empty], axis=1)) for time_s, frame in frames]
+    take = list(left)
+    for i in range(10, 10 + FPS):                   # gone for a second, and back elsewhere
+        take[i] = (frames[i][0], np.concatenate([empty, empty], axis=1))
+    for i in range(10 + FPS, 45):
+        take[i] = (frames[i][0], np.concatenate([empty, frames[i][1]], axis=1))
+    track = tracked(take, tracker)
     assert list(track.num_faces) == [1] * 10 + [0] * FPS + [1] * 10
     assert not track.weights[10:35].any()
     # Found anew by the rough detector, then boxed by its landmarks as if nothing had been.
-    whole = tracked(frames, tracker)
+    whole = tracked(left, tracker)
     np.testing.assert_array_equal(track.weights[:10], whole.weights[:10])
     assert np.abs(track.weights[36:] - whole.weights[36:]).mean() < 0.01
     assert np.abs(track.weights[38:] - whole.weights[38:]).max() < 0.1
+
+
+@both_trackers
+def test_a_hand_before_the_face(tracked, face_frames, tracker):
+    frames = face_frames(12)
+    for i in range(4, 8):
+        frame = frames[i][1].copy()
+        frame[40:270, 60:300] = GREY
+        frames[i] = (frames[i][0], frame)
+    assert list(tracked(frames, tracker).num_faces) == [1] * 4 + [0] * 4 + [1] * 4
 
 
 @both_trackers
