@@ -16,8 +16,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from training_runs import small_config, start
 from utils.errors import UserError
 from utils.summaries import Summaries
+from utils.validation import SCORECARD_MEASURES
 from utils.voca_model import LOSS_NAMES
 
+# small_subjects have no sound, so that no silence is known
+SCORECARD_TAGS = {"scorecard/" + name for name in SCORECARD_MEASURES if name != "silence_leak"}
 REGION_TAGS = {"%s_error_validation" % name for name in ("jaw", "lips", "eyes", "brows")}
 
 
@@ -47,11 +50,15 @@ def test_published_tags_and_region_errors(run_folder):
     train = read_scalars(run_folder / "summaries" / "train")
     validation = read_scalars(run_folder / "summaries" / "validation")
     assert set(train) == tags_of("train", "training")
-    assert set(validation) == tags_of("validation", "validation") | REGION_TAGS
+    assert set(validation) == (tags_of("validation", "validation") | REGION_TAGS
+                               | SCORECARD_TAGS)
     steps = [step for step, _ in train["loss_training"]]
     assert steps == [1] + list(range(20, 301, 20))
     assert [step for step, _ in validation["loss_validation"]] == [0, 150, 255, 300]
     assert validation["loss_validation"][-1][1] < validation["loss_validation"][0][1]
+    opening_r = validation["scorecard/opening_r"]
+    # at the start the face stands still and correlates with nothing
+    assert [step for step, _ in opening_r] == [150, 255, 300] and 0.8 < opening_r[-1][1] <= 1.0
     assert [value for _, value in train["learning_rate_training"]] == [pytest.approx(5e-3)] * 16
     # the terms make up the loss
     for index in (0, -1):
@@ -142,7 +149,8 @@ def test_tensorboard_serves_the_scalars(run_folder, tmp_path):
                 pass                                        # not up yet
             time.sleep(0.2)
         assert tags == {"train": tags_of("train", "training"),
-                        "validation": tags_of("validation", "validation") | REGION_TAGS}
+                        "validation": (tags_of("validation", "validation") | REGION_TAGS
+                                       | SCORECARD_TAGS)}
         points = get_json(url + "scalars?run=validation&tag=loss_validation")
         assert [step for _, step, _ in points] == [0, 150, 255, 300]
     finally:

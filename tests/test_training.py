@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -75,12 +76,51 @@ def test_shuffling_follows_from_seed_and_step():
     assert not np.array_equal(Batches(subjects, 10, 2, seed=6).of_step(0)[1], straight[0])
     of_epoch = np.concatenate([targets[::2, 0] for targets in straight[:4]])
     assert sorted(of_epoch) == list(range(40))
+    # the very order: a run that began with an earlier release goes on alike
+    order = np.random.RandomState([5, 1]).permutation(40)
+    np.testing.assert_array_equal(straight[5][::2, 0], order[10:20])
 
 
 def test_few_frames_make_one_small_batch_and_too_few_an_error():
     assert Batches([numbered_subject("a", 0, 4)], 64, 2).of_step(3)[0].shape[0] == 6
     with pytest.raises(UserError, match="subjects a have no 3 consecutive frames that are valid"):
         Batches([numbered_subject("a", 0, 2)], 64, 3)
+
+
+def test_only_runs_of_valid_frames_are_learnt():
+    """Frames 3, 7 and 8 of ten are not valid: pairs begin at 0, 1, 4 and 5."""
+    subject = numbered_subject("a", 0, 10)
+    subject.valid[[3, 7, 8]] = False
+    subject.targets[~subject.valid] = -1.0
+    batches = Batches([subject, numbered_subject("b", 100, 3)], 6, 2)
+    assert batches.num_indices == 6
+    assert sorted(batches.of_step(0)[1][::2, 0]) == [0, 1, 4, 5, 100, 101]
+    (_, targets, _, num_indices), = batches.in_order()
+    assert num_indices == 6 and targets[:, 0].tolist() == [0, 1, 1, 2, 4, 5, 5, 6,
+                                                           100, 101, 101, 102]
+    assert Batches([subject], 6, 3).gather([0, 1])[1][:, 0].tolist() == [0, 1, 2, 4, 5, 6]
+    with pytest.raises(UserError, match="a have no 4 consecutive frames that are valid"):
+        Batches([subject], 6, 4)
+
+
+def test_hours_on_disk_stay_on_disk(tmp_path):
+    """Two hours are 400 MB of windows and 45 MB of targets; an index of them takes a few."""
+    subject = small_subject("a", 4, 0)
+    num_frames = 2 * 3600 * 30
+    subject.windows, subject.targets = [
+        np.lib.format.open_memmap(str(tmp_path / name), "w+", np.float32, (num_frames,) + shape)
+        for name, shape in (("windows.npy", (16, 29)), ("targets.npy", (NUM_BLENDSHAPES,)))]
+    subject.valid = np.ones(num_frames, bool)
+    tracemalloc.start()
+    try:
+        batches = Batches([subject], 64, 2)
+        windows, _, _ = batches.of_step(0)
+        mean = validation.training_mean([subject])
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert batches.num_indices == num_frames - 1 and windows.shape == (128, 16, 29)
+    assert peak_bytes < 8e6 and not mean.any()
 
 
 # ---- runs
@@ -161,7 +201,7 @@ class NoSummaries(object):
     def add_losses(self, *_):
         pass
 
-    add_region_errors = add_picture = add_losses
+    add_region_errors = add_scorecard = add_picture = add_losses
 
 
 def test_an_existing_run_wants_a_word(tmp_path):
@@ -221,7 +261,7 @@ def test_published_checkpoint_goes_on_with_its_own_features(tmp_path, reference_
 
 def test_validation_on_nothing_is_refused(tmp_path):
     run = start(small_config(tmp_path))
-    with pytest.raises(UserError, match="subjects v have no 2 consecutive frames"):
+    with pytest.raises(UserError, match="subjects v have no 2 consecutive valid frames"):
         validation.validation_losses(run.model, [small_subject("v", 1, 0)], 2)
 
 
@@ -357,6 +397,95 @@ def test_validation_losses_are_those_of_one_big_batch(tmp_path, monkeypatch):
     for name, value in run.model.evaluate(windows, targets).items():
         assert whole[name] == pytest.approx(value, rel=1e-5)
         assert parts[name] == pytest.approx(value, rel=1e-5)
+
+
+def test_measures_leave_out_invalid_frames(tmp_path):
+    """Nonsense in the labels of invalid frames changes no measure."""
+    run = start(small_config(tmp_path))
+    clean, spoilt = small_subject("v", 80, 5), small_subject("v", 80, 5)
+    for subject in (clean, spoilt):
+        subject.valid[[10, 11, 40]] = False
+    spoilt.targets[~spoilt.valid] = 50.0
+    silent = [np.zeros(80, bool)]
+    measured = []
+    for subject in (clean, spoilt):
+        predicted = validation.predictions(run.model, [subject])
+        mean = validation.training_mean([subject])
+        measured.append((validation.validation_losses(run.model, [subject], 2), mean.tolist(),
+                         validation.channel_scores(predicted, [subject], mean),
+                         validation.scorecard_measures(predicted, [subject], silent)))
+    for number, (ours, theirs) in enumerate(zip(*measured)):
+        assert ours == theirs, number
+    assert clean.targets[clean.valid].mean(axis=0) == pytest.approx(measured[0][1], abs=1e-6)
+    assert measured[0][2][0].mae == pytest.approx(np.mean(np.abs(
+        predicted[0][:, 0] - clean.targets[:, 0])[clean.valid]), rel=1e-5)
+
+
+# ---- the scorecard of a validation
+
+def talking_subject(num_frames=120):
+    """A jaw that opens and shuts once in 12 frames; no other shape is known but mouthClose."""
+    mask = [float(name in ("jawOpen", "mouthClose")) for name in MODEL_CHANNELS]
+    subject = small_subject("v", num_frames, 0, mask)
+    subject.targets[:] = 0.0
+    jaw = 0.3 - 0.3 * np.cos(2 * np.pi * (np.arange(num_frames) % 12) / 12.0)
+    subject.targets[:, MODEL_CHANNELS.index("jawOpen")] = jaw
+    return subject
+
+
+def card_of(predicted, subject, silent=None):
+    silent = np.zeros(len(predicted), bool) if silent is None else silent
+    return validation.scorecard_measures([predicted], [subject], [silent])
+
+
+def test_scorecard_of_a_perfect_a_late_and_a_still_face():
+    subject = talking_subject()
+    perfect = card_of(subject.targets, subject)
+    assert perfect == {"opening_r": pytest.approx(1.0), "opening_lag_ms": 0.0,
+                       "mouth_jitter_ratio": pytest.approx(1.0), "closure_recall": 1.0,
+                       "false_closures": 0.0}
+    late = card_of(np.roll(subject.targets, 3, axis=0), subject)
+    assert late["opening_lag_ms"] == pytest.approx(100.0)
+    assert late["opening_r"] == pytest.approx(0.0, abs=0.05)    # a quarter of a period
+    opposite = card_of(np.roll(subject.targets, 6, axis=0), subject)
+    assert opposite["opening_r"] < -0.9 and opposite["mouth_jitter_ratio"] == pytest.approx(1.0)
+    assert opposite["closure_recall"] < 0.2 and opposite["false_closures"] == 1.0
+    still = card_of(np.full_like(subject.targets, 0.3), subject)
+    assert "opening_r" not in still and "opening_lag_ms" not in still
+    assert still["mouth_jitter_ratio"] == still["closure_recall"] == still["false_closures"] == 0.0
+
+
+def test_scorecard_in_silence_and_over_subjects():
+    subject, long_subject = talking_subject(60), talking_subject(180)
+    silent = np.arange(60) >= 48
+    subject.targets[silent] = 0.0
+    open_in_silence = subject.targets.copy()
+    open_in_silence[silent, MODEL_CHANNELS.index("jawOpen")] = 0.3
+    leak = card_of(open_in_silence, subject, silent)["silence_leak"]
+    wide = np.percentile(open_in_silence[:, MODEL_CHANNELS.index("jawOpen")], 95)
+    assert leak == pytest.approx(0.3 / wide, rel=1e-5)
+    assert card_of(subject.targets, subject, silent)["silence_leak"] == 0.0
+    # rest in silence is no closure to be found: that would be one the face misses here
+    assert card_of(open_in_silence, subject, silent)["closure_recall"] == 1.0
+    # the mean over subjects is one over their seconds: 0.1 s late in a quarter of them
+    late = np.roll(talking_subject(60).targets, 3, axis=0)
+    both = validation.scorecard_measures(
+        [late, long_subject.targets], [talking_subject(60), long_subject],
+        [np.zeros(60, bool), np.zeros(180, bool)])
+    assert both["opening_lag_ms"] == pytest.approx(25.0)
+    # half a second is too short to be scored
+    assert card_of(talking_subject(15).targets, talking_subject(15)) == {}
+
+
+def test_silences_are_those_of_the_sound():
+    """Noise, then nothing: told in blocks, found by the frame."""
+    noise = np.random.RandomState(0).uniform(-0.5, 0.5, 32000).astype(np.float32)
+    samples = np.concatenate([noise, np.zeros(24000, np.float32)])
+    told, mute = small_subject("v", 100, 0), small_subject("w", 100, 0)
+    told.sound = lambda profile: (iter([samples[:20000], samples[20000:]]), 16000)
+    silent, unknown = validation.silences([told, mute])
+    assert not unknown.any() and len(silent) == 100             # 105 frames of sound
+    assert not silent[:59].any() and silent[63:].all()
 
 
 class Terminal(io.StringIO):

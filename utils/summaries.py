@@ -62,6 +62,12 @@ class Summaries(object):
             tf.Summary.Value(tag="%s_error_validation" % name, simple_value=float(error))
             for name, error in sorted(errors.items())])
 
+    def add_scorecard(self, step, measures):
+        """scorecard/opening_r, ...: {measure: value} of validation.scorecard_measures."""
+        self._add("validation", step, [
+            tf.Summary.Value(tag="scorecard/%s" % name, simple_value=float(value))
+            for name, value in sorted(measures.items())])
+
     def add_picture(self, step, tag, picture):
         """An RGB picture, uint8 [height, width, 3]."""
         is_coded, png = cv2.imencode(".png", np.ascontiguousarray(picture[:, :, ::-1]))

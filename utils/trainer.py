@@ -156,6 +156,7 @@ class Trainer(object):
         self.batches = Batches(training, config.batch_size, config.num_consecutive_frames,
                                config.random_seed)
         self._training_mean = validation.training_mean(training)        # [52]
+        self._silences = validation.silences(validation_subjects)
         self.total_steps = config.epoch_num * self.batches.steps_per_epoch
         if resume_from is not None:
             self._check_resumable(resume_from)
@@ -279,6 +280,8 @@ class Trainer(object):
                                            self._training_mean)
         summaries.add_losses("validation", self.step, losses, learning_rate)
         summaries.add_region_errors(self.step, validation.region_errors(scores))
+        summaries.add_scorecard(self.step, validation.scorecard_measures(
+            predicted, self.validation_subjects, self._silences))
         return losses["loss"], predicted
 
     def _add_pictures(self, summaries, epoch, predicted):

@@ -52,10 +52,12 @@ class Subject(object):
       audio_sha256: of the sound, hex.
       labels_sha256: of all that the targets come from, hex; None where nobody has told.
       valid: bool [frames], False where the targets mean nothing (no face, two faces, a jump).
+      sound: function of a feature profile: (iterator of float32 sample blocks, their rate in Hz);
+        None where nobody has told.
     """
 
     def __init__(self, name, windows, targets, mask, audio_sha256, valid=None,
-                 labels_sha256=None):
+                 labels_sha256=None, sound=None):
         self.name = name
         self.windows = windows
         self.targets = targets
@@ -63,6 +65,7 @@ class Subject(object):
         self.audio_sha256 = audio_sha256
         self.valid = np.ones(len(targets), bool) if valid is None else valid
         self.labels_sha256 = labels_sha256
+        self.sound = sound
 
 
 def subject_names(config):
@@ -174,7 +177,8 @@ def _subject(recording, path):
                         "is needed" % (recording.name, len(windows), len(recording.targets)))
     valid = None if recording.valid is None else recording.valid[:num_frames]
     return Subject(recording.name, windows[:num_frames], recording.targets[:num_frames],
-                   recording.mask, recording.audio_sha256, valid, recording.labels_sha256)
+                   recording.mask, recording.audio_sha256, valid, recording.labels_sha256,
+                   recording.sound)
 
 
 # ---- features

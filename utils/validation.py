@@ -3,13 +3,22 @@ import collections
 
 import numpy as np
 
-from utils.batches import Batches
+from utils import scorecard
+from utils.batches import Batches, first_frames_of_runs
 from utils.channels import MODEL_CHANNELS, region
+from utils.constants import ANIMATION_FPS, PROFILE_DEEPSPEECH, SAMPLE_RATE_HZ
 from utils.errors import UserError
-from utils.metrics import correlation, mean_absolute_error, region_means
+from utils.loudness import silent_frames, speech_envelope
+from utils.metrics import (CLOSED_SHARE, NEAR_PHONE_S, closed_share, correlation,
+                           mean_absolute_error, mouth_signals, moves, region_means, runs)
 from utils.voca_model import LOSS_NAMES
 
 BATCH_INDICES = 512
+SCORED_S = 600.0                # of each subject: a score is wanted soon, and does not need hours
+OPEN_SHARE = 0.5                # of the labels' 90th percentile of opening: above it, plainly open
+# What TensorBoard shows of a scorecard; utils/metrics.py says what each is.
+SCORECARD_MEASURES = ("opening_r", "opening_lag_ms", "mouth_jitter_ratio", "silence_leak",
+                      "closure_recall", "false_closures")
 
 # mae: mean absolute error; r: Pearson correlation, None where either side stands still;
 # mean_mae: the error of always giving the training mean.
@@ -17,14 +26,14 @@ ChannelScore = collections.namedtuple("ChannelScore", "name mae r mean_mae")
 
 
 def validation_losses(model, subjects, num_consecutive_frames):
-    """The losses (dictionary of floats) over all frames of `subjects`.
+    """The losses (dictionary of floats) over all valid frames of `subjects`.
 
     Each subject counts by its frames times the channels it has, as in one big batch. Raises
     UserError where there is nothing to measure on.
     """
     totals, weight = dict.fromkeys(LOSS_NAMES, 0.0), 0.0
     for subject in subjects:
-        if len(subject.targets) < num_consecutive_frames:
+        if not len(first_frames_of_runs(subject.valid, num_consecutive_frames)):
             continue
         batches = Batches([subject], BATCH_INDICES, num_consecutive_frames)
         for windows, targets, mask, num_indices in batches.in_order():
@@ -34,8 +43,8 @@ def validation_losses(model, subjects, num_consecutive_frames):
             for name in LOSS_NAMES:
                 totals[name] += known * float(losses[name])
     if weight == 0.0:
-        raise UserError("the validation subjects %s have no %d consecutive frames with a channel "
-                        "that is known; name others in subject_for_validation"
+        raise UserError("the validation subjects %s have no %d consecutive valid frames with a "
+                        "channel that is known; name others in subject_for_validation"
                         % (", ".join(subject.name for subject in subjects),
                            num_consecutive_frames))
     return {name: total / weight for name, total in totals.items()}
@@ -47,30 +56,34 @@ def predictions(model, subjects):
 
 
 def training_mean(subjects):
-    """Mean weight [52] of each channel over the subjects that have it; 0 where none has."""
+    """Mean weight [52] of each channel over the subjects' valid frames; 0 where none has it."""
     total, frames = np.zeros(len(MODEL_CHANNELS)), np.zeros(len(MODEL_CHANNELS))
     for subject in subjects:
         mask = np.asarray(subject.mask, np.float64)
-        total += mask * np.sum(subject.targets, axis=0, dtype=np.float64)
-        frames += mask * len(subject.targets)
+        total += mask * np.sum(subject.targets, axis=0, dtype=np.float64,
+                               where=subject.valid[:, np.newaxis])
+        frames += mask * np.sum(subject.valid)
     return total / np.maximum(frames, 1.0)
 
 
 def channel_scores(predicted, subjects, mean_weights):
-    """ChannelScore of each channel that some subject has, in MODEL_CHANNELS order.
+    """ChannelScore of each channel that some subject has, over valid frames, in order.
 
     Args:
       predicted: [frames, 52] of each subject.
-      subjects: have targets [frames, 52] and mask [52].
+      subjects: have targets [frames, 52], mask [52] and valid [frames].
       mean_weights: [52], the constant baseline.
     """
     scores = []
     for column, name in enumerate(MODEL_CHANNELS):
-        having = [number for number, subject in enumerate(subjects) if subject.mask[column]]
+        having = [number for number, subject in enumerate(subjects)
+                  if subject.mask[column] and subject.valid.any()]
         if not having:
             continue
-        ours = np.concatenate([predicted[number][:, column] for number in having])
-        true = np.concatenate([subjects[number].targets[:, column] for number in having])
+        ours = np.concatenate([predicted[number][subjects[number].valid, column]
+                               for number in having])
+        true = np.concatenate([subjects[number].targets[subjects[number].valid, column]
+                               for number in having])
         scores.append(ChannelScore(
             name, mean_absolute_error(ours, true), correlation(ours, true),
             mean_absolute_error(mean_weights[column], true)))
@@ -80,6 +93,91 @@ def channel_scores(predicted, subjects, mean_weights):
 def region_errors(scores):
     """{region: mean absolute error over its channels}, for the regions that have any."""
     return region_means({score.name: score.mae for score in scores})
+
+
+def silences(subjects):
+    """bool [frames] of each subject: where nobody speaks; all False where its sound is not known.
+
+    As evaluate.py finds them. Of the first SCORED_S seconds, which are read at once.
+    """
+    found = []
+    for subject in subjects:
+        silent = np.zeros(len(subject.targets), bool)
+        if subject.sound is not None:
+            in_silence = silent_frames(speech_envelope(_first_samples(subject)))[:len(silent)]
+            silent[:len(in_silence)] = in_silence
+        found.append(silent)
+    return found
+
+
+def _first_samples(subject):
+    blocks, num_samples = [], 0
+    for block in subject.sound(PROFILE_DEEPSPEECH)[0]:      # float32, 16 kHz
+        blocks.append(block)
+        num_samples += len(block)
+        if num_samples >= SCORED_S * SAMPLE_RATE_HZ:
+            break
+    return np.concatenate(blocks)[:int(SCORED_S * SAMPLE_RATE_HZ)]
+
+
+def scorecard_measures(predicted, subjects, silent):
+    """{measure: value} of SCORECARD_MEASURES that have a value, by the code of evaluate.py.
+
+    Each is a mean over the subjects, weighted by their seconds. Invalid frames are cut out, and
+    what is left is scored as one clip. Closures are the labels' own (see label_spans): nothing
+    here knows the phones.
+
+    Args:
+      predicted: [frames, 52] of each subject; silent: bool [frames] of each, see silences.
+    """
+    totals, weights = collections.Counter(), collections.Counter()
+    for ours, subject, in_silence in zip(predicted, subjects, silent):
+        rows = np.flatnonzero(subject.valid[:int(SCORED_S * ANIMATION_FPS)])
+        if len(rows) < scorecard.MIN_SCORED_S * ANIMATION_FPS:
+            continue
+        known = np.flatnonzero(subject.mask)
+        names = [MODEL_CHANNELS[column] for column in known]
+        face, labels = [scorecard.Face(np.asarray(weights_of)[rows][:, known], names)
+                        for weights_of in (ours, subject.targets)]      # [rows, known]
+        found = _measures_of(face, labels, in_silence[rows])
+        for measure in SCORECARD_MEASURES:
+            if found.get(measure) is not None:
+                totals[measure] += len(rows) * found[measure]
+                weights[measure] += len(rows)
+    return {measure: totals[measure] / weights[measure] for measure in weights}
+
+
+def _measures_of(face, labels, silent):
+    scored = [name for name, curve in zip(labels.names, labels.weights.T)
+              if curve.std(dtype=np.float64) >= scorecard.SCORED_DEVIATION]
+    speech = scorecard.Speech(None, silent, None)
+    found = scorecard.measures(face, labels, scored, speech)
+    true_opening = mouth_signals(labels.weights, labels.names).get("opening")
+    if true_opening is not None and moves(true_opening):
+        opening = mouth_signals(face.weights, face.names)["opening"]
+        closed, opened = label_spans(true_opening, silent)
+        found["closure_recall"], _ = closed_share(opening, closed, ANIMATION_FPS)
+        found["false_closures"], _ = closed_share(opening, opened, ANIMATION_FPS)
+    return found
+
+
+def label_spans(opening, silent):
+    """([(start_s, end_s)] where the labels' mouth is shut in speech, the same where it is open).
+
+    Shut as metrics.closed_share has it; open: above OPEN_SHARE of the 90th percentile, and that
+    for NEAR_PHONE_S on both sides, so that a closure that comes a frame early is no false one.
+    """
+    wide = np.percentile(opening, 90)
+    shut = _spans((opening < CLOSED_SHARE * wide) & ~silent)
+    wide_open = [(start_s + NEAR_PHONE_S, end_s - NEAR_PHONE_S)
+                 for start_s, end_s in _spans(opening > OPEN_SHARE * wide)]
+    return shut, [(start_s, end_s) for start_s, end_s in wide_open if end_s >= start_s]
+
+
+def _spans(marked):
+    """[(time of the first frame, of the last)] of the stretches of True in `marked`."""
+    return [(start / float(ANIMATION_FPS), (end - 1) / float(ANIMATION_FPS))
+            for start, end in zip(*runs(marked))]
 
 
 def score_table(scores):
