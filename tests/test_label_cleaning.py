@@ -77,6 +77,10 @@ def test_jumps_by_the_times_and_not_by_the_frames():
     weights = column(.1, .1, .9, .9)
     assert not jumps(weights, [0.0, 1 / 30.0, 1.0, 1 + 1 / 30.0]).any()
     assert jumps(weights, [0.0, 1 / 30.0, 2 / 30.0, 3 / 30.0]).sum() == 2
+    # A mouth opens and shuts within 0.2 s, and not within 0.1 s.
+    weights = column(.1, .1, .5, .1, .1)
+    assert not jumps(weights, np.arange(5) * 0.1).any()
+    assert jumps(weights, np.arange(5) * 0.05).tolist() == [0, 0, 1, 0, 0]
 
 
 @pytest.mark.parametrize("num_frames", [0, 1, 2])
@@ -261,8 +265,9 @@ def test_gaze_that_goes_together_and_gaze_that_does_not():
     assert [(finding.pair, finding.against) for finding in found] == [("eyeLookIn", "eyeLookOut")]
     assert found[0].r > 0.99 and "eyeLookOut" in found[0].words
     # What is swapped only where nothing is valid does not count.
-    half = np.where(np.arange(300)[:, np.newaxis] < 150, weights, weights[:, [1, 0, 2, 3]])
-    assert swapped_sides(half, names, np.arange(300) < 150) == []
+    part = np.where(np.arange(300)[:, np.newaxis] < 70, weights, weights[:, [1, 0, 2, 3]])
+    assert len(swapped_sides(part, names, valid)) == 1
+    assert swapped_sides(part, names, np.arange(300) < 70) == []
 
 
 def test_a_mirrored_face_is_found_by_comparison_only():
@@ -285,6 +290,10 @@ def test_sides_that_do_not_differ_say_nothing():
     assert swapped_sides(weights, names, np.ones(300, bool)) == []
     assert swapped_sides(weights, names, np.zeros(300, bool)) == []
     assert swapped_sides(weights[:, :1], names[:1], np.ones(300, bool)) == []
+    # Swapped, but all within 0.0015: noise.
+    weights, names = gazing()
+    assert swapped_sides(0.003 * weights[:, [1, 0, 2, 3]], names, np.ones(300, bool)) == []
+    assert swapped_sides(0.03 * weights[:, [1, 0, 2, 3]], names, np.ones(300, bool)) != []
 
 
 # ---- real captures
