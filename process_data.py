@@ -103,6 +103,8 @@ def main():
     print(processing.summary_table(summary))
     for name, record in summary.subjects.items():
         if "held_out_of" not in record:
+            if record["alignment"]["method"] != "in step":
+                print("%s: %s" % (name, processing.alignment_text(record["alignment"])))
             for warning in record["warnings"]:
                 print("warning: %s: %s" % (name, warning))
     for name in summary.dropped:

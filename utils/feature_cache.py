@@ -9,16 +9,13 @@ import glob
 import hashlib
 import os
 import re
-import struct
 import time
-
-import numpy as np
 
 from utils.constants import NUM_LETTERS, WINDOW_FRAMES
 from utils.files import make_folder, written_aside
+from utils.npy_stream import read_npy, write_npy
 
 CACHE_VERSION = 1                       # raised when features or layout change
-HEADER_BYTES = 128                      # of .npy format 1.0, here of fixed size
 ABANDONED_S = 3600                      # a part-written file this old has no writer any more
 WINDOW_SHAPE = (WINDOW_FRAMES, NUM_LETTERS)
 
@@ -35,14 +32,8 @@ def cache_path(folder, subject_name, key):
 
 def read_cached(path):
     """The windows float32 [frames, 16, 29] at `path`, memory-mapped; None if it holds none."""
-    if not os.path.isfile(path):
-        return None
-    try:
-        windows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError):    # cut short or overwritten: as good as absent
-        return None
-    whole = windows.dtype == np.float32 and windows.shape[1:] == WINDOW_SHAPE
-    return windows if whole and len(windows) else None
+    windows = read_npy(path, "<f4", WINDOW_SHAPE)
+    return windows if windows is not None and len(windows) else None
 
 
 def write_cached(path, pieces):
@@ -50,24 +41,9 @@ def write_cached(path, pieces):
     folder = os.path.dirname(path)
     make_folder(folder)
     _remove_abandoned(folder)
-    num_frames = 0
-    with written_aside(path) as aside, open(aside, "wb") as stream:
-        stream.write(_npy_header(0))
-        for piece in pieces:
-            stream.write(np.ascontiguousarray(piece, dtype="<f4").tobytes())
-            num_frames += len(piece)
-        stream.seek(0)
-        stream.write(_npy_header(num_frames))
+    with written_aside(path) as aside:
+        write_npy(aside, pieces, "<f4", WINDOW_SHAPE)
     _remove_older(path)
-
-
-def _npy_header(num_frames):
-    """The header of a .npy (format 1.0) of [num_frames, 16, 29], padded to HEADER_BYTES."""
-    text = "{'descr': '<f4', 'fortran_order': False, 'shape': %r, }" % (
-        (num_frames,) + WINDOW_SHAPE,)
-    size = HEADER_BYTES - 10
-    return (b"\x93NUMPY\x01\x00" + struct.pack("<H", size)
-            + (text.ljust(size - 1) + "\n").encode("ascii"))
 
 
 def _file_stem(subject_name):

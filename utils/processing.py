@@ -321,7 +321,7 @@ def summary_table(summary):
             name, record["labels"]["kind"], str(record["frames"]),
             "%.1f %%" % (100.0 * record["valid"]["share"]),
             "-" if offset is None else "%+.3f s (%.2f)%s" % (
-                offset["offset_s"], offset["confidence"],
+                offset["offset_s"] + 0.0, offset["confidence"],
                 " corrected" if offset["corrected"] else ""),
             "%d of %d" % (NUM_BLENDSHAPES - len(masked),
                           NUM_BLENDSHAPES - sum(why == ABSENT for why in masked.values())),
@@ -330,6 +330,13 @@ def summary_table(summary):
     return "\n".join("  ".join(cell.ljust(width) if column in (0, 1, 6) else cell.rjust(width)
                                for column, (cell, width) in enumerate(zip(row, widths))).rstrip()
                      for row in rows)
+
+
+def alignment_text(alignment):
+    """Where labels stand in the sound and how that is known, in words."""
+    return "the labels begin at %+.3f s of the sound (%s%s)" % (
+        alignment["start_s"], alignment["method"], "" if alignment["confidence"] is None
+        else ", confidence %.2f" % alignment["confidence"])
 
 
 def _state(summary, recording, record):
