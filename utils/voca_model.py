@@ -10,7 +10,7 @@ import numpy as np
 from utils import checkpoint, losses
 from utils.constants import MODEL_SCOPE, NUM_BLENDSHAPES, NUM_LETTERS, WINDOW_FRAMES
 from utils.errors import UserError
-from utils.quiet_tensorflow import tf
+from utils.quiet_tensorflow import prepared_call, tf
 
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_DECAY = 0.9
@@ -175,7 +175,7 @@ class VocaModel(object):
             self.saver = tf.train.Saver(self.variables, max_to_keep=0)
         self.session = tf.Session(graph=self.graph, config=tf.ConfigProto(
             intra_op_parallelism_threads=num_threads))
-        self._train_step = {}               # has a mask: the callable
+        self._prepared = {}                 # has a mask: the call of a training step
 
     def _build_network(self, filters, expression_dim):
         with tf.name_scope("Inputs_encoder"):
@@ -261,10 +261,11 @@ class VocaModel(object):
         feed = self._feed(windows, targets, mask, True)
         feed[self.learning_rate] = learning_rate
         with_mask = mask is not None
-        if with_mask not in self._train_step:       # session.run's checks take 7 % of a step
-            self._train_step[with_mask] = self.session.make_callable(
-                [self.losses[name] for name in LOSS_NAMES] + [self.train_op], list(feed))
-        return dict(zip(LOSS_NAMES, self._train_step[with_mask](*feed.values())))
+        if with_mask not in self._prepared:
+            self._prepared[with_mask] = prepared_call(
+                self.session, feed, [self.losses[name] for name in LOSS_NAMES], self.train_op)
+        values = [np.asarray(value, tensor.dtype.as_numpy_dtype) for tensor, value in feed.items()]
+        return dict(zip(LOSS_NAMES, self._prepared[with_mask](*values)))
 
     def evaluate(self, windows, targets, mask=None):
         """The losses as train_step gives them, of the network as it predicts."""
