@@ -257,6 +257,7 @@ def test_spans_of_phones_and_of_words():
     beside_pause = Timings([("AA", 0.0, 0.2), ("", 0.2, 0.4)], [])
     assert open_spans(beside_pause) == []
     words = Timings([], [("sil", 0.0, 0.3), ("place", 0.3, 0.5), ("phone", 0.5, 0.6),
-                         ("me", 0.6, 0.65), ("at", 0.7, 1.0), ("<sil>", 1.0, 1.2)])
+                         ("me", 0.6, 0.65), ("at", 0.7, 1.0), ("red", 1.0, 1.2), ("y", 1.2, 1.5),
+                         ("<sil>", 1.5, 1.6)])
     assert bilabial_spans(words) == [(0.3, pytest.approx(0.38)), (0.6, 0.65)]
     assert open_spans(words) == [(pytest.approx(0.8), pytest.approx(0.9))]

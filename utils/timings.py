@@ -30,9 +30,10 @@ LIPS_NEAR = ("F", "V")
 PAUSES = ("SIL", "SP", "SPN", "")
 OPEN_VOWELS = ("AA", "AE", "AO", "AW", "AY", "A", u"Æ", u"Ɑ", u"Ɔ", "AJ")
 # Spelling says little: p b m that begin a word are spoken (but for ph, ps, pn), and words without
-# these letters have no lips that meet or round.
+# these letters have no lips that meet or round (r and j round them as w does; y alone is "why").
 SPOKEN_BILABIAL = r"(b|m|p(?![hsn]))"
-LIP_LETTERS = set("bpmfvwouq")
+LIP_LETTERS = set("bpmfvwouqrj")
+LIP_WORDS = ("y",)
 WORD_ONSET_S = 0.08                 # a usual bilabial
 
 
@@ -70,7 +71,8 @@ def open_spans(timings):
     if not timings.phones:
         return [((2 * start_s + end_s) / 3, (start_s + 2 * end_s) / 3)
                 for word, start_s, end_s in timings.words
-                if not _is_pause(word) and not set(word.lower()) & LIP_LETTERS]
+                if not _is_pause(word) and not set(word.lower()) & LIP_LETTERS
+                and word.lower() not in LIP_WORDS]
     spans, shutting = [], set(BILABIALS + LIPS_NEAR + PAUSES)
     for i, (name, start_s, end_s) in enumerate(timings.phones):
         beside = [other for other, _, _ in timings.phones[max(i - 1, 0):i + 2]]
