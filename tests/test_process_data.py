@@ -616,6 +616,32 @@ def test_a_face_is_tracked(tracked):
         assert stream.read().count("data:image/jpeg") >= 2          # stills of the video
 
 
+def test_other_options_need_no_new_tracking(tracked, tmp_path, monkeypatch):
+    folder = tmp_path / "me"
+    folder.mkdir()
+    for name in ("face.mp4", "face_landmarker.task"):
+        shutil.copy(str(tracked[0] / name), str(folder))
+    shutil.copytree(str(tracked[0] / "dataset"), str(folder / "dataset"))
+    before = Dataset(str(folder / "dataset")).subjects["face"]
+    whole = recording_arrays(str(folder / "dataset"), before)
+    options = OPTIONS._replace(landmarker_path=str(folder / "face_landmarker.task"))
+    sources, _ = processing.find_sources(str(folder), options)
+    (source,) = [processing._with_track(source, before) for source in sources]
+    assert source.tracked_in == before["folder"] != source.folder
+    with monkeypatch.context() as patch:
+        patch.setattr(recording.label_sources, "read_label_track", None)
+        record = recording.process_recording(
+            lambda done_s: None, source, options, str(folder / "dataset"))
+    arrays = recording_arrays(str(folder / "dataset"), record)
+    np.testing.assert_allclose(label_cleaning.smoothed(
+        np.array(arrays.targets), arrays.valid, ANIMATION_FPS), whole.targets, atol=1e-5)
+    assert dict(record["labels"]) == dict(before["labels"])
+    other = source._replace(tracked_in=None)
+    assert processing._with_track(other, dict(before, labels=dict(
+        before["labels"], sha256="0" * 64))).tracked_in is None
+    assert processing._with_track(other._replace(landmarker_sha256="0"), before).tracked_in is None
+
+
 @pytest.mark.parametrize("name, told", [
     ("two", "two faces in"), ("black", "no face in 15 of 15 frames"),
     ("no_face", "no face in 15 of 15 frames"), ("one_frame", "1 of 1 rows")])

@@ -60,7 +60,7 @@ def process_folder(folder, dataset_path, options, num_processes, hold_out=None, 
         for source in sources:
             record = read_record(dataset_path, source.folder)
             if record is None:
-                to_make.append(source)
+                to_make.append(_with_track(source, before.get(source.name)))
             else:
                 recordings[source.name] = record
         redone = []
@@ -125,7 +125,7 @@ def find_sources(folder, options):
                          neutral_sha256,
                          landmarker_sha256 if TRACKER in (kind, neutral_kind) else None, shared)
         sources.append(Source(name, media_path, media_sha256, kind, label_path, label_sha256,
-                              key, folder_name(name, key)))
+                              key, folder_name(name, key), landmarker_sha256, None))
     return sources, failures
 
 
@@ -176,6 +176,17 @@ def _earlier(dataset_path):
         if whole is not None:
             before[record.get("held_out_of", name)] = whole
     return before
+
+
+def _with_track(source, earlier):
+    """`source`, told where an earlier run tracked the same video with the same model file."""
+    if earlier is None or source.kind != TRACKER or earlier["labels"]["kind"] != TRACKER:
+        return source
+    model_sha256 = earlier["labels"]["notes"].get("landmarker_sha256")
+    if (earlier["labels"]["sha256"], model_sha256) != (source.label_sha256,
+                                                       source.landmarker_sha256):
+        return source
+    return source._replace(tracked_in=earlier["folder"])
 
 
 # ---- the work

@@ -8,8 +8,10 @@ stand still; a look for swapped sides. utils/dataset.py says what is written.
 import collections
 import contextlib
 import io
+import json
 import os
 import platform
+import zipfile
 
 import imageio_ffmpeg
 import numpy as np
@@ -18,13 +20,14 @@ from utils import av_offset, label_cleaning, label_sources
 from utils.audio import open_audio
 from utils.channels import MODEL_CHANNELS, mouth_opening
 from utils.constants import ANIMATION_FPS, INT16_SCALE, SAMPLE_RATE_HZ
-from utils.dataset import (ABSENT, STILL, new_folder, write_audio, write_labels,
-                           write_record)
+from utils.dataset import (ABSENT, STILL, SUBJECTS_FOLDER, new_folder, write_audio,
+                           write_labels, write_record)
 from utils.errors import UserError
 from utils.loudness import speech_envelope
 from utils.resample import num_frames_of
 
 PROCESSING_VERSION = 1                  # raised when the same source gives other arrays
+TRACK_NAME = "track.npz"
 BLOCK_S = 10.0                          # of sound held at a time
 ENVELOPE_BLOCK_S, ENVELOPE_MARGIN_S = 60, 1
 MAX_SEARCHED_LAG_S = 5.0                # between a capture and a sound that know no common time
@@ -41,8 +44,11 @@ Options = collections.namedtuple(
     "Options", "labels landmarker_path fix_offset neutral_path calibrate smooth force")
 
 # One recording: its file, and where its labels are. key and folder: see utils/dataset.py.
+# landmarker_sha256: of the model file, where one is needed.
+# tracked_in: a folder of the dataset that has the face of this very video tracked, or None.
 Source = collections.namedtuple(
-    "Source", "name media_path media_sha256 kind label_path label_sha256 key folder")
+    "Source", "name media_path media_sha256 kind label_path label_sha256 key folder "
+    "landmarker_sha256 tracked_in")
 
 
 def process_recording(report, source, options, dataset_path):
@@ -53,7 +59,7 @@ def process_recording(report, source, options, dataset_path):
     """
     complaints = io.StringIO()          # of the readers, for the summary
     with contextlib.redirect_stderr(complaints), new_folder(dataset_path, source.folder) as aside:
-        record = _process(report, source, options, aside)
+        record = _process(report, source, options, dataset_path, aside)
         record["warnings"] += [
             " ".join(line.split("warning: ", 1)[1].split())
             for line in complaints.getvalue().splitlines() if line.startswith("warning: ")]
@@ -61,17 +67,21 @@ def process_recording(report, source, options, dataset_path):
     return record
 
 
-def _process(report, source, options, aside):
+def _process(report, source, options, dataset_path, aside):
     audio = open_audio(source.media_path)
     samples, audio_sha256 = write_audio(
         aside, (_int16(block) for block in audio.blocks(BLOCK_S)))
     duration_s = len(samples) / float(SAMPLE_RATE_HZ)
     num_frames = num_frames_of(duration_s, ANIMATION_FPS)
     envelope = _envelope(samples)
-    track = label_sources.read_label_track(
-        source.kind, source.label_path, options.landmarker_path,
-        progress=lambda done_s, total_s: report(min(done_s, duration_s)),
-        media_path=source.media_path)
+    track = _read_track(source, dataset_path)
+    if track is None:
+        track = label_sources.read_label_track(
+            source.kind, source.label_path, options.landmarker_path,
+            progress=lambda done_s, total_s: report(min(done_s, duration_s)),
+            media_path=source.media_path)
+    if source.kind == label_sources.TRACKER:
+        _write_track(aside, track)
     if not track.valid.any():
         raise UserError("%s: %s" % (os.path.basename(source.label_path), _why_none(track)))
     if track.valid.sum() < 2:
@@ -153,6 +163,32 @@ def _envelope(samples):
         num_frames = num_frames_of((last - start) / float(SAMPLE_RATE_HZ), ANIMATION_FPS)
         pieces.append(whole[num_before:num_before + num_frames])
     return np.concatenate(pieces)
+
+
+# ---- tracking takes minutes: what it found is kept, for the day when other options are tried
+
+def _write_track(aside, track):
+    np.savez(os.path.join(aside, TRACK_NAME), times_s=track.times_s, weights=track.weights,
+             names=np.array(track.names), valid=track.valid, start_s=np.float64(track.start_s),
+             reasons=np.array(list(track.reasons)), rows=np.array(list(track.reasons.values())),
+             notes=np.array(json.dumps(_plain(track.notes))))
+
+
+def _read_track(source, dataset_path):
+    """The LabelTrack of an earlier run over the same video, or None."""
+    if source.tracked_in is None:
+        return None
+    try:
+        with np.load(os.path.join(dataset_path, SUBJECTS_FOLDER, source.tracked_in, TRACK_NAME),
+                     allow_pickle=False) as held:
+            return label_sources.LabelTrack(
+                label_sources.TRACKER, source.label_path, source.label_sha256, held["times_s"],
+                held["weights"], tuple(str(name) for name in held["names"]), held["valid"],
+                collections.OrderedDict(zip((str(name) for name in held["reasons"]),
+                                            held["rows"])),
+                float(held["start_s"]), json.loads(str(held["notes"])))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None                     # absent or damaged: the video is there to be tracked
 
 
 # ---- labels against the sound
