@@ -43,8 +43,8 @@ SHORTEST_S = 0.04
 # Of the table: jawOpen - mouthClose, then shapes.
 SHAPES = ("mouthPress", "mouthRollLower", "mouthRollUpper", "mouthFunnel", "mouthPucker",
           "mouthSmile", "mouthStretch", "mouthUpperUp", "mouthLowerDown", "tongueOut")
-FACE_SIZE, CROP = 384, (slice(205, 365), slice(102, 282))
-CELL_WIDTH, CELL_HEIGHT, LABEL_WIDTH = 108, 96, 74
+FACE_SIZE, CROP = 448, (slice(258, 368), slice(154, 294))     # the mouth and what is around it
+CELL_HEIGHT, CELL_WIDTH, LABEL_WIDTH = 110, 140, 74
 
 
 def phone_frames(timings, weights, fps):
@@ -77,20 +77,21 @@ def evenly(values, count):
 
 
 def cell(weights):
-    """The lower half of the face, uint8 [CELL_HEIGHT, CELL_WIDTH, 3]."""
-    picture = render_face(weights, MODEL_CHANNELS, FACE_SIZE)[CROP]
-    return cv2.resize(picture, (CELL_WIDTH, CELL_HEIGHT), interpolation=cv2.INTER_AREA)
+    """The mouth, uint8 [CELL_HEIGHT, CELL_WIDTH, 3]."""
+    return render_face(weights, MODEL_CHANNELS, FACE_SIZE)[CROP].copy()
 
 
-def montage_row(name, target, frames, num_cells):
-    """One row of the picture: its name, the teacher's shape, then `frames` (or grey)."""
+def montage_row(name, target, frames_of_sources, num_cells):
+    """One row: its name, the teacher's shape, then num_cells of each source, or grey."""
     label = np.full((CELL_HEIGHT, LABEL_WIDTH, 3), 255, np.uint8)
     cv2.putText(label, name, (6, CELL_HEIGHT // 2 + 5), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1,
                 cv2.LINE_AA)
     framed = cell(target)
     framed[[0, 1, -1, -2]] = framed[:, [0, 1, -1, -2]] = (0, 140, 0)
-    cells = [label, framed] + [cell(weights) for weights in frames]
-    cells += [np.full_like(framed, 230)] * (num_cells - len(frames))
+    cells = [label, framed]
+    for frames in frames_of_sources:
+        cells += [cell(weights) for weights in evenly(frames, num_cells)]
+        cells += [np.full_like(framed, 230)] * (num_cells - len(frames))
     return np.hstack(cells)
 
 
@@ -114,8 +115,8 @@ def main():
 
     rows, table = [], []
     for row, (_, _, phone) in ROWS.items():
-        drawn = np.concatenate([evenly(found[row], args.cells) for found in sources.values()])
-        rows.append(montage_row(row, TARGETS[phone], drawn, args.cells * len(sources)))
+        rows.append(montage_row(row, TARGETS[phone], [found[row] for found in sources.values()],
+                                args.cells))
         for source, weights in [("teacher", TARGETS[phone][np.newaxis])] + [
                 (name, found[row]) for name, found in sources.items()]:
             if not len(weights):
