@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from utils.audio import mono_of_array, open_audio, resample_array
 from utils.channels import MODEL_CHANNELS, TRACKER_CHANNELS
+from utils.config import Config
 from utils.constants import ANIMATION_FPS, INT16_SCALE, PROFILE_REFERENCE, SAMPLE_RATE_HZ
 from utils.dataset import MANIFEST_NAME, Dataset, find_dataset, natural_order
 from utils.errors import UserError
@@ -126,6 +127,25 @@ def load_subjects(config, names, acoustic_graph, progress=True):
                if recording.windows is None and read_cached(path) is None]
     _make_features(to_make, acoustic_graph, config.feature_profile, progress)
     return [_subject(recording, path) for recording, path in zip(recordings, paths)]
+
+
+def published_subjects(folder):
+    """(names, path of the sounds, path of the labels) of the published files in a folder."""
+    config = _published_config(folder)
+    names = _subjects_of_pickle(config.data2array_verts_path, ())
+    return (sorted((str(name) for name in names), key=natural_order), config.raw_audio_path,
+            config.verts_mmaps_path)
+
+
+def published_recording(folder, name):
+    """One subject of the published files in a folder: what it says before features are made."""
+    return _published_recordings(_published_config(folder), [name], False)[0]
+
+
+def _published_config(folder):
+    defaults = Config()
+    return Config(**{key: os.path.join(folder, os.path.basename(getattr(defaults, key)))
+                     for key in ("raw_audio_path", "verts_mmaps_path", "data2array_verts_path")})
 
 
 def data_fingerprint(subjects):
