@@ -24,8 +24,9 @@ from utils.errors import UserError, run_script
 
 LANDMARKER_NAME = "face_landmarker.task"
 DEFAULT_FOLDER = "./training_data"
-# The same as utils.label_sources.KINDS, whose import takes a while.
-LABEL_KINDS = ("live_link", "debugout", "beat", "audio2face", "mediapipe_csv", "npz", "tracker")
+# utils.label_sources.KINDS, whose import takes a while, and the published files.
+LABEL_KINDS = ("live_link", "debugout", "beat", "audio2face", "mediapipe_csv", "npz", "tracker",
+               "published")
 
 
 def get_parser():

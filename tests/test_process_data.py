@@ -3,6 +3,7 @@ import collections
 import contextlib
 import csv
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -184,6 +185,26 @@ def test_the_envelope_of_a_long_sound_is_made_in_pieces(monkeypatch):
     np.testing.assert_allclose(recording._envelope(samples), whole, rtol=2e-3)
     np.testing.assert_allclose(recording._envelope(samples[:9 * 16000 + 100]),
                                speech_envelope(samples[:9 * 16000 + 100] / 32768.0), rtol=2e-3)
+
+
+def test_the_published_files_become_a_dataset(tmp_path):
+    rows = random_walk(90, seed=3)[:, :40]
+    with open(str(tmp_path / "raw_audio_fixed.pkl"), "wb") as stream:
+        pickle.dump({name: {"audio": (noise(2.0, seed) * 32768).astype(np.int16),
+                            "sample_rate": 16000}
+                     for seed, name in enumerate(("10.mp4", "2.mp4"))}, stream)
+    with open(str(tmp_path / "subj_seq_to_idx.pkl"), "wb") as stream:
+        pickle.dump({"10.mp4": {i: i for i in range(60)},
+                     "2.mp4": {i: 30 + i for i in range(60)}}, stream)
+    np.save(str(tmp_path / "data_verts.npy"), rows[:, :, np.newaxis])
+    options = OPTIONS._replace(labels="published")
+    sources, _ = processing.find_sources(str(tmp_path), options)
+    assert [source.name for source in sources] == ["2.mp4", "10.mp4"]
+    record, arrays = process(tmp_path, "2.mp4", options)
+    np.testing.assert_allclose(arrays.targets[:60, :40], rows[30:90], atol=1e-6)
+    assert arrays.valid.all() and sum(why == "absent" for why in record["mask"].values()) == 12
+    np.testing.assert_array_equal(
+        arrays.audio, (noise(2.0, 1) * 32768).astype(np.int16))
 
 
 # ---- labels in time

@@ -238,7 +238,8 @@ def write_manifest(dataset_path, subjects, processing_version):
     path = os.path.join(dataset_path, MANIFEST_NAME)
     content = collections.OrderedDict([
         ("format", FORMAT), ("format_version", FORMAT_VERSION), ("created_by", "process_data.py"),
-        ("processing_version", processing_version), ("fps", ANIMATION_FPS), ("sample_rate_hz", SAMPLE_RATE_HZ),
+        ("processing_version", processing_version), ("fps", ANIMATION_FPS),
+        ("sample_rate_hz", SAMPLE_RATE_HZ),
         ("channels", list(MODEL_CHANNELS)), ("subjects", subjects)])
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     if os.path.isfile(path):

@@ -19,6 +19,7 @@ from utils.files import sha256_of_file, written_aside
 from utils.label_sources import LIVE_LINK, TRACKER, find_label_source, neutral_take_of
 from utils.recording import (PROCESSING_VERSION, Source, neutral_source, options_record,
                              process_recording)
+from utils.training_data import PUBLISHED, published_subjects
 from utils.video import VIDEO_EXTENSIONS
 from utils.worker_processes import run_tasks
 
@@ -31,6 +32,7 @@ PROBES_AT_ONCE = 4
 CONFIG_NAME = "training_config.cfg"
 REPORT_NAME = "report.html"
 TRAINING_SUBFOLDER = "training"
+PUBLISHED_INDEX_NAME = os.path.basename(Config().data2array_verts_path)
 
 # subjects: {name: record} of the dataset now. redone: names made in this run. failures:
 # {name: line}. dropped: names that the dataset had and has no more.
@@ -93,10 +95,12 @@ def process_folder(folder, dataset_path, options, num_processes, hold_out=None, 
 
 def find_sources(folder, options):
     """(list of Source in natural order, OrderedDict {name: why it is none}) of a folder."""
-    media_paths = _media_of_folder(folder)
     failures = collections.OrderedDict()
     found = []
-    for name, media_path in media_paths.items():
+    if options.labels == PUBLISHED:
+        names, sound_path, labels_path = published_subjects(folder)
+        found = [(name, sound_path, PUBLISHED, labels_path) for name in names]
+    for name, media_path in _media_of_folder(folder).items() if not found else ():
         try:
             kind, label_path = find_label_source(media_path, options.labels)
             found.append((name, media_path, kind, label_path))
@@ -116,17 +120,26 @@ def find_sources(folder, options):
             media_sha256 = sha256_of_file(media_path)
             label_sha256 = (media_sha256 if label_path == media_path
                             else sha256_of_file(label_path))
-            neutral_path = neutral_take_of(media_path) if kind == LIVE_LINK else None
-            neutral_sha256 = sha256_of_file(neutral_path) if neutral_path else None
+            beside_path = _read_beside(kind, media_path, label_path)
+            beside_sha256 = sha256_of_file(beside_path) if beside_path else None
         except OSError as error:
             failures[name] = "cannot read %s: %s" % (error.filename, error.strerror)
             continue
         key = folder_key(name, media_sha256, label_sha256, os.path.basename(label_path), kind,
-                         neutral_sha256,
+                         beside_sha256,
                          landmarker_sha256 if TRACKER in (kind, neutral_kind) else None, shared)
         sources.append(Source(name, media_path, media_sha256, kind, label_path, label_sha256,
                               key, folder_name(name, key), landmarker_sha256, None))
     return sources, failures
+
+
+def _read_beside(kind, media_path, label_path):
+    """The file that is read besides a recording's sound and labels, or None."""
+    if kind == LIVE_LINK:
+        return neutral_take_of(media_path)
+    if kind == PUBLISHED:
+        return os.path.join(os.path.dirname(label_path), PUBLISHED_INDEX_NAME)
+    return None
 
 
 def _media_of_folder(folder):

@@ -19,12 +19,14 @@ import numpy as np
 from utils import av_offset, label_cleaning, label_sources
 from utils.audio import open_audio
 from utils.channels import MODEL_CHANNELS, mouth_opening
-from utils.constants import ANIMATION_FPS, INT16_SCALE, SAMPLE_RATE_HZ
+from utils.constants import (ANIMATION_FPS, INT16_SCALE, PROFILE_DEEPSPEECH,
+                             SAMPLE_RATE_HZ)
 from utils.dataset import (ABSENT, STILL, SUBJECTS_FOLDER, new_folder, write_audio,
                            write_labels, write_record)
 from utils.errors import UserError
 from utils.loudness import speech_envelope
 from utils.resample import num_frames_of
+from utils.training_data import PUBLISHED, published_recording
 
 PROCESSING_VERSION = 1                  # raised when the same source gives other arrays
 TRACK_NAME = "track.npz"
@@ -68,14 +70,14 @@ def process_recording(report, source, options, dataset_path):
 
 
 def _process(report, source, options, dataset_path, aside):
-    audio = open_audio(source.media_path)
-    samples, audio_sha256 = write_audio(
-        aside, (_int16(block) for block in audio.blocks(BLOCK_S)))
+    samples, audio_sha256 = write_audio(aside, (_int16(block) for block in _sound(source)))
     duration_s = len(samples) / float(SAMPLE_RATE_HZ)
     num_frames = num_frames_of(duration_s, ANIMATION_FPS)
     envelope = _envelope(samples)
     track = _read_track(source, dataset_path)
-    if track is None:
+    if source.kind == PUBLISHED:
+        track = _published_track(source)
+    elif track is None:
         track = label_sources.read_label_track(
             source.kind, source.label_path, options.landmarker_path,
             progress=lambda done_s, total_s: report(min(done_s, duration_s)),
@@ -143,6 +145,25 @@ def _process(report, source, options, dataset_path, aside):
         ("versions", {"processing": PROCESSING_VERSION, "python": platform.python_version(),
                       "numpy": np.__version__,
                       "ffmpeg": imageio_ffmpeg.get_ffmpeg_version()})])
+
+
+def _sound(source):
+    """The blocks of 16 kHz float32 of a recording."""
+    if source.kind != PUBLISHED:
+        return open_audio(source.media_path).blocks(BLOCK_S)
+    return published_recording(os.path.dirname(source.media_path), source.name).sound(
+        PROFILE_DEEPSPEECH)[0]
+
+
+def _published_track(source):
+    """The labels of a subject of the published files, as training takes them: even at 30 fps."""
+    recording = published_recording(os.path.dirname(source.media_path), source.name)
+    has = recording.mask > 0
+    return label_sources.LabelTrack(
+        PUBLISHED, source.label_path, source.label_sha256,
+        np.arange(len(recording.targets)) / float(ANIMATION_FPS), recording.targets[:, has],
+        tuple(np.array(MODEL_CHANNELS)[has]), np.ones(len(recording.targets), bool),
+        collections.OrderedDict(), 0.0, {})
 
 
 def _int16(block):
