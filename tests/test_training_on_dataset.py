@@ -157,7 +157,7 @@ print("steps done", batches.num_indices)
 """
 
 
-def big_dataset(folder):
+def big_dataset(folder, graph=GRAPH, num_frames=FRAMES_PER_SUBJECT):
     """(config, names, acoustic graph, bytes) of a dataset whose features lie in the cache.
 
     The files are sparse: they take no disk, but would take memory if they were held.
@@ -170,13 +170,13 @@ def big_dataset(folder):
     subjects, num_bytes = collections.OrderedDict(), 0
     for name in names:
         subjects[name] = put_subject(path, name, 30)[0]
-        record = dict(subjects[name], frames=FRAMES_PER_SUBJECT, rows=[0, FRAMES_PER_SUBJECT])
+        record = dict(subjects[name], frames=num_frames, rows=[0, num_frames])
         subjects[name] = record
         folder_path = os.path.join(path, "subjects", record["folder"])
         for array, dtype, shape in (
-                ("targets", np.float32, (FRAMES_PER_SUBJECT, 52)),
-                ("valid", np.bool_, (FRAMES_PER_SUBJECT,)),
-                ("audio", np.int16, (FRAMES_PER_SUBJECT * 16000 // 30,))):
+                ("targets", np.float32, (num_frames, 52)),
+                ("valid", np.bool_, (num_frames,)),
+                ("audio", np.int16, (num_frames * 16000 // 30,))):
             array = np.lib.format.open_memmap(
                 os.path.join(folder_path, array + ".npy"), "w+", dtype, shape)
             if dtype == np.bool_:
@@ -184,14 +184,14 @@ def big_dataset(folder):
             num_bytes += array.nbytes
     write_manifest(path, subjects, 1)
     for recording in training_data._dataset_recordings(config, names, False):
-        key = training_data.cache_key(recording.audio_sha256, GRAPH.sha256, "deepspeech")
+        key = training_data.cache_key(recording.audio_sha256, graph.sha256, "deepspeech")
         cached = training_data.cache_path(
             os.path.join(config.checkpoint_dir, "features"), recording.name, key)
         os.makedirs(os.path.dirname(cached), exist_ok=True)
         windows = np.lib.format.open_memmap(cached, "w+", np.float32,
-                                            (FRAMES_PER_SUBJECT, 16, 29))
+                                            (num_frames, 16, 29))
         num_bytes += windows.nbytes
-    return config, names, GRAPH, num_bytes
+    return config, names, graph, num_bytes
 
 
 def test_a_dataset_larger_than_memory_makes_batches(tmp_path):
