@@ -184,6 +184,7 @@ def test_the_page_needs_nothing_beside_it(tmp_path):
     valid = np.ones(900, bool)
     valid[300:500] = False
     record = made_record(900, valid={"share": 7 / 9.0, "counts": {"two faces": 200}},
+                         warnings=["<b>odd</b>"],
                          sides=[{"pair": "jaw", "against": "mouth", "r": -0.5,
                                  "words": "jaw < mouth"}])
     dataset = made_dataset(tmp_path / "data", collections.OrderedDict([
@@ -203,7 +204,7 @@ def test_the_page_needs_nothing_beside_it(tmp_path):
     assert ids == [value[1:] for key, value in page.attributes if key == "href"] == ["s0", "s1"]
     # It says what there is to say.
     for words in (nasty, "2 subjects, 90.0 s of sound", "looks good", "please look", "78 %",
-                  "mouth open 0.50 at <1> s", "two faces: 200 rows", "jaw < mouth",
+                  "mouth open 0.50 at <1> s", "two faces: 200 rows", "jaw < mouth", "<b>odd</b>",
                   "not in the source: tongueOut", "do not move: cheekPuff",
                   "eyeSquintLeft 0.40; of all others less than 0.02", "in step",
                   "4 ms behind the sound (confidence 0.99, r 0.71): less than two frames"):
@@ -259,7 +260,7 @@ def test_a_long_subject_stays_small_and_is_shown_whole(tmp_path):
     assert "10.0 min" in Page(path).text
 
 
-@pytest.mark.parametrize("num_frames, valid", [(1, True), (3, False), (40, False), (450, True)])
+@pytest.mark.parametrize("num_frames, valid", [(1, True), (3, True), (40, False), (450, True)])
 def test_subjects_of_next_to_nothing(tmp_path, num_frames, valid):
     record = made_record(num_frames, offset=None, neutral=None,
                          valid={"share": float(valid), "counts": {}},
@@ -271,6 +272,10 @@ def test_subjects_of_next_to_nothing(tmp_path, num_frames, valid):
     page = Page(path)
     assert len(page.pictures("png")) == 1 and "bit" in page.text
     assert ("not in the source" in page.text) == (num_frames == 3)
+    # A channel that is not there has neither curve nor legend.
+    picture = page.pictures("png")[0].astype(int)
+    coloured = np.ptp(picture, axis=2) > 80
+    assert coloured.any() == (num_frames != 3)
 
 
 def test_many_subjects_are_folded(tmp_path, monkeypatch):
