@@ -64,7 +64,8 @@ def main():
     else:
         from utils.animation import SpeechAnimator, animate_audio
         from utils.audio import open_audio
-        animator = SpeechAnimator(args.tf_model_fname, args.ds_fname, args.force)
+        animator = SpeechAnimator(args.tf_model_fname, args.ds_fname, args.force,
+                                  style=args.style)
         weights, _, _ = animate_audio(animator, open_audio(args.audio_fname), show_progress=True)
         system = scorecard.Face(weights, animator.channels)
         eye_motion = animator.eye_motion(DEFAULT_EYE_SEED)

@@ -41,7 +41,8 @@ def main():
     # TensorFlow takes seconds to import: after the config is known to be right.
     from utils import trainer
     from utils.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
-    from utils.training_data import data_fingerprint, load_subjects, subject_names
+    from utils.training_data import (data_fingerprint, load_altered_copies, load_subjects,
+                                     subject_names)
     from utils.validation import score_table
 
     trainer.existing_run(config, args.resume, args.overwrite)   # before any long work
@@ -49,14 +50,16 @@ def main():
     training_names, validation_names = subject_names(config)
     subjects = load_subjects(config, training_names + validation_names, acoustic_graph)
     training, validation = subjects[:len(training_names)], subjects[len(training_names):]
+    copies = load_altered_copies(config, training_names, acoustic_graph)
     graph_path = os.path.abspath(config.deepspeech_graph_fname)
     graph_record = {"name": "/".join(graph_path.split(os.sep)[-2:]),    # no folders of this machine
                     "sha256": acoustic_release_sha256(config.deepspeech_graph_fname)}
-    run = trainer.start(config, training, validation, graph_record,
+    run = trainer.start(config, training + copies, validation, graph_record,
                         data_fingerprint(subjects), args.resume, args.overwrite)
-    print("training on %d subjects, %d frames; validation on %d, %d frames; steps %d to %d" % (
-        len(training), sum(len(subject.targets) for subject in training), len(validation),
-        sum(len(subject.targets) for subject in validation), run.step, run.total_steps))
+    print("training on %d subjects, %d frames%s; validation on %d, %d frames; steps %d to %d" % (
+        len(training), num_frames(training),
+        " and %d altered copies, %d frames" % (len(copies), num_frames(copies)) if copies else "",
+        len(validation), num_frames(validation), run.step, run.total_steps))
     result = run.run()
     if result.interrupted:
         sys.exit(130)
@@ -66,6 +69,10 @@ def main():
         print("\nvalidation loss: %.5f at the start, %.5f at its best"
               % (result.first_loss, result.best_loss))
     print("\nrun it with:\n%s" % command_that_runs(result.checkpoint, config))
+
+
+def num_frames(subjects):
+    return sum(len(subject.targets) for subject in subjects)
 
 
 def command_that_runs(prefix, config):

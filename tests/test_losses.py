@@ -80,3 +80,29 @@ def test_regularizer_is_the_mean_size():
         predicted[0, :2, 0, 0] = [0.4, -0.2]
         value = session.run(losses.offset_regularizer(predicted, np.ones_like(predicted)))
     assert value == pytest.approx(0.6 / 52, rel=1e-5)
+
+
+def test_weights_in_the_mask_weigh_the_mean():
+    # errors 1 in channel 3 of both frames, the first frame three times as heavy as the second
+    mask = {channel: [3.0, 1.0] for channel in range(NUM_BLENDSHAPES)}
+    value = evaluate(losses.reconstruction_loss, {3: [1.0, 0.5]}, {3: [0.0, 0.0]}, mask)
+    assert value == pytest.approx((3 * 1.0 + 1 * 0.25) / (4 * 52), rel=1e-5)
+    # a motion weighs what the lighter of its frames does; alone, it is the whole mean
+    value = evaluate(losses.velocity_loss, {3: [0.0, 0.5]}, {3: [0.0, 0.0]}, mask,
+                     num_consecutive_frames=2)
+    assert value == pytest.approx(0.25 / 52, rel=1e-5)
+
+
+def test_opening_is_of_the_difference():
+    """jawOpen and mouthClose both 0.2 too high: the lips are as far apart as they should be."""
+    jaw, lips = losses.JAW_OPEN, losses.MOUTH_CLOSE
+    both = evaluate(losses.opening_loss, {jaw: [0.5], lips: [0.3]}, {jaw: [0.3], lips: [0.1]})
+    assert both == pytest.approx(0.0, abs=1e-12)
+    # 0.5 - 0.3 against 0.3 - 0.3, in units of 1 / 2
+    value = evaluate(losses.opening_loss, {jaw: [0.5], lips: [0.3]}, {jaw: [0.3], lips: [0.3]},
+                     unit=2.0)
+    assert value == pytest.approx((2.0 * 0.2) ** 2, rel=1e-5)
+    value = evaluate(losses.opening_loss, {jaw: [0.5]}, {jaw: [0.3]}, absolute=True)
+    assert value == pytest.approx(0.2, rel=1e-5)
+    masked = evaluate(losses.opening_loss, {jaw: [0.5]}, {jaw: [0.3]}, {lips: [0.0]})
+    assert masked == 0.0

@@ -306,8 +306,8 @@ def test_masked_training_leaves_a_channel_at_rest(tmp_path):
 
 def test_learning_rate_is_a_staircase():
     config = small_config("x", learning_rate=1e-3, decay_rate=0.5)
-    assert [trainer.learning_rate_of_epoch(config, epoch) for epoch in range(3)] \
-        == [1e-3, 5e-4, 2.5e-4]
+    assert [trainer.learning_rate_of_step(config, step, 10) for step in (0, 9, 10, 29)] \
+        == [1e-3, 1e-3, 5e-4, 2.5e-4]
 
 
 # ---- death

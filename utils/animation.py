@@ -39,7 +39,7 @@ class SpeechAnimator:
     """
 
     def __init__(self, checkpoint_path, acoustic_graph_path, force=False,
-                 reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=None):
+                 reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=None, style=None):
         """Load both; UserError for files that are missing, broken or do not go together.
 
         Args:
@@ -49,6 +49,7 @@ class SpeechAnimator:
           reference_chunk_s: chunk length of the `reference` profile; the other has none.
           eye_motion_seed: of the blinks and brow raises (utils/eye_motion.py); None leaves the
             network's output as it is. The `reference` profile gives the published output, always.
+          style: of a checkpoint that was trained with subject_styles; None is the mean of all.
         """
         prefix, acoustic_graph = _load_both(checkpoint_path, acoustic_graph_path)
         info = read_checkpoint_info(prefix)
@@ -60,7 +61,7 @@ class SpeechAnimator:
         self._reference_chunk_s = reference_chunk_s
         self._eye_motion_seed = eye_motion_seed
         self._acoustic_graph = acoustic_graph
-        self._model = VocaModel.from_checkpoint(prefix)
+        self._model = VocaModel.from_checkpoint(prefix, style)
         self.start()
 
     def start(self, sample_rate_hz=SAMPLE_RATE_HZ):
@@ -179,7 +180,7 @@ class _LoudnessMeter:
 
 def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None, fps=30,
                  preview=True, transcript=False, force=False,
-                 reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED):
+                 reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None):
     """Animate one audio file and write its files.
 
     Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,
@@ -194,7 +195,7 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         name = os.path.splitext(os.path.basename(audio_path))[0]
         out_path = os.path.join(".", "animation_output", name)
     animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force, reference_chunk_s,
-                              eye_motion_seed)
+                              eye_motion_seed, style)
     weights, loudness, duration_s = animate_audio(animator, audio, show_progress=True)
     names = animator.channels
     num_frames = num_frames_of(duration_s, fps)

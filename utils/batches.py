@@ -17,17 +17,22 @@ class Batches(object):
       batch_size: indices per batch (fewer where there are not so many).
       num_consecutive_frames: frames per index.
       seed: of the shuffling.
+      frame_weights: [frames] of each subject, that its mask is multiplied by; None for ones.
+      styles: [S] of each subject, see utils.styles; None for none.
 
     Attributes: num_indices, batch_size, steps_per_epoch (the remainder of an epoch's shuffled
     indices that fills no batch is left out), any_masked.
     """
 
-    def __init__(self, subjects, batch_size, num_consecutive_frames, seed=0):
+    def __init__(self, subjects, batch_size, num_consecutive_frames, seed=0,
+                 frame_weights=None, styles=None):
         subjects = list(subjects)
         # Plain views of the mapped files: a np.memmap takes ten times as long to slice.
         self._windows = [np.asarray(subject.windows) for subject in subjects]
         self._targets = [np.asarray(subject.targets) for subject in subjects]
         self._masks = [np.asarray(subject.mask) for subject in subjects]
+        self._frame_weights = frame_weights
+        self._styles = styles
         self._num_consecutive_frames = num_consecutive_frames
         self._seed = seed
         runs = [first_frames_of_runs(subject.valid, num_consecutive_frames)
@@ -41,24 +46,35 @@ class Batches(object):
                                              num_consecutive_frames))
         self.batch_size = min(batch_size, self.num_indices)
         self.steps_per_epoch = self.num_indices // self.batch_size
-        self.any_masked = any((mask == 0).any() for mask in self._masks)
+        self.any_masked = frame_weights is not None or any(
+            (mask == 0).any() for mask in self._masks)
         self._shuffled_epoch = None
 
     def of_step(self, step):
         """The batch that training step `step` (from 0) learns from; see gather."""
+        return self.gather(self._indices_of_step(step))
+
+    def styles_of_step(self, step):
+        """The styles [N, S] of the frames of that batch, or None without styles."""
+        if self._styles is None:
+            return None
+        subjects = np.searchsorted(self._first_index, self._indices_of_step(step), "right") - 1
+        return np.repeat(np.stack(self._styles)[subjects], self._num_consecutive_frames, axis=0)
+
+    def _indices_of_step(self, step):
         epoch, batch = divmod(step, self.steps_per_epoch)
         if self._shuffled_epoch != epoch:
             random = np.random.RandomState([self._seed, epoch])
             self._shuffled = random.permutation(self.num_indices)
             self._shuffled_epoch = epoch
         start = batch * self.batch_size
-        return self.gather(self._shuffled[start:start + self.batch_size])
+        return self._shuffled[start:start + self.batch_size]
 
     def gather(self, indices):
         """(windows [N, 16, 29], targets [N, 52], mask [N, 52] or None) of `indices`.
 
         N = len(indices) x num_consecutive_frames, the frames of one index side by side. The mask
-        is None where every subject has every channel.
+        is None where every subject has every channel and no frame has a weight.
         """
         num_frames = self._num_consecutive_frames
         windows = np.empty([len(indices), num_frames, WINDOW_FRAMES, NUM_LETTERS], np.float32)
@@ -71,6 +87,8 @@ class Batches(object):
             targets[row] = self._targets[subject][first:first + num_frames]
             if mask is not None:
                 mask[row] = self._masks[subject]
+                if self._frame_weights is not None:
+                    mask[row] *= self._frame_weights[subject][first:first + num_frames, np.newaxis]
         return (windows.reshape(-1, WINDOW_FRAMES, NUM_LETTERS),                # [N, 16, 29]
                 targets.reshape(-1, NUM_BLENDSHAPES),                           # [N, 52]
                 None if mask is None else mask.reshape(-1, NUM_BLENDSHAPES))    # [N, 52]

@@ -149,6 +149,21 @@ def read_checkpoint_info(prefix):
     return info
 
 
+def style_weights(prefix, style):
+    """[num_styles] of the style called `style` in the checkpoint's record; None for no style.
+
+    Raises UserError for a style that the checkpoint was not trained with.
+    """
+    if style is None:
+        return None
+    styles = (read_checkpoint_info(prefix)["config"] or {}).get("subject_styles") or []
+    if style not in styles:
+        raise UserError("checkpoint %s has %s, and none called %s: %s" % (
+            prefix, "the styles " + ", ".join(styles) if styles else "no styles", style,
+            "give one of those to --style" if styles else "leave out --style"))
+    return [float(name == style) for name in styles]
+
+
 def _check_info(info, path):
     missing = ([key for key in NEEDED_RECORD_KEYS if key not in info]
                if isinstance(info, dict) else list(NEEDED_RECORD_KEYS))

@@ -18,9 +18,12 @@ DEFAULT_CONFIG_PATH = "training_config.cfg"
 
 IO, AUDIO, MODEL = "Input Output", "Audio Parameters", "Model Parameters"
 DATA, LEARNING, PICTURES = "Data Setup", "Learning Parameters", "Visualization Parameters"
+SCHEDULES = ("exponential", "cosine")
+REGIONS = ("jaw", "lips", "eyes", "brows", "other")     # what utils.channels.region gives
 
-# kind: path, choice, int, float, bool, names, or old (read and ignored).
-# allowed: a tuple of values for choice, (least, greatest) for int and float, else None.
+# kind: path, choice, int, float, bool, names, names_or_none, weights, or old (read and ignored).
+# allowed: a tuple of values for choice, (least, greatest) for int and float, the names for
+# weights, else None.
 Key = collections.namedtuple("Key", "section name kind default allowed required comment")
 
 _TRAINING_NAMES = tuple("%d.mp4" % number for number in range(1, 11))
@@ -59,6 +62,16 @@ CONFIG = (
         "deepspeech: features as DeepSpeech's own client makes them; reference: those of the "
         "published checkpoint"),
 
+    Key(AUDIO, "altered_copies", "int", 0, (0, 20), False,
+        "copies of each training subject to learn from besides it, at another speed, pitch and "
+        "level, with noise and echo; 0 = none"),
+    Key(AUDIO, "time_mask_rate", "float", 0.0, (0.0, 1.0), False,
+        "share of the windows in training that have up to 4 frames blotted out"),
+    Key(AUDIO, "letter_mask_rate", "float", 0.0, (0.0, 0.9), False,
+        "share of the letters blotted out in each window in training"),
+    Key(AUDIO, "feature_noise", "float", 0.0, (0.0, 10.0), False,
+        "standard deviation of noise on the features in training"),
+
     Key(MODEL, "num_vertices", "choice", NUM_BLENDSHAPES, (NUM_BLENDSHAPES,), True,
         "blendshape weights per frame"),
     Key(MODEL, "expression_dim", "int", 50, (1, 1000), True,
@@ -75,6 +88,21 @@ CONFIG = (
         "weight of the change of motion in the loss; above 0 it needs num_consecutive_frames 3"),
     Key(MODEL, "verts_regularizer_weight", "float", 0.0, (0.0, 1e6), True,
         "weight of the mean size of the blendshape weights in the loss"),
+    Key(MODEL, "label_standardisation", "bool", False, None, False,
+        "True: the error of each channel is divided by the deviation of its training labels"),
+    Key(MODEL, "start_at_mean", "bool", False, None, False,
+        "True: the first weights give the mean of the training labels, not 0.5"),
+    Key(MODEL, "region_weights", "weights", {}, REGIONS, False,
+        "weights of parts of the face in the loss, such as: lips 2, eyes 0.5; empty = all 1"),
+    Key(MODEL, "closure_weight", "float", 0.0, (0.0, 1e6), False,
+        "weight in the loss, besides 1, of the frames where the lips are closed in speech"),
+    Key(MODEL, "opening_weight", "float", 0.0, (0.0, 1e6), False,
+        "weight of the error of jawOpen - mouthClose in the loss"),
+    Key(MODEL, "dropout_rate", "float", 0.0, (0.0, 0.9), False,
+        "share of the inputs of both dense layers of the encoder dropped in training"),
+    Key(MODEL, "subject_styles", "names_or_none", (), None, False,
+        "styles to tell speakers apart by: a subject has the one that its name begins with; "
+        "empty = none"),
 
     Key(DATA, "subject_for_training", "names", _TRAINING_NAMES, None, True,
         "subjects to learn from, separated by spaces (by commas where a name has a space)"),
@@ -87,10 +115,17 @@ CONFIG = (
         "step size of Adam"),
     Key(LEARNING, "decay_rate", "float", 1.0, (1e-6, 1.0), True,
         "factor on the learning rate after each epoch; 1 = constant"),
+    Key(LEARNING, "learning_rate_schedule", "choice", SCHEDULES[0], SCHEDULES, False,
+        "exponential: decay_rate once an epoch; cosine: down to 0 at the last epoch"),
+    Key(LEARNING, "warmup_steps", "int", 0, (0, 10 ** 9), False,
+        "steps over which the learning rate rises from 0"),
     Key(LEARNING, "epoch_num", "int", 100, (1, 1000000), True,
         "passes over the training subjects"),
     Key(LEARNING, "adam_beta1_value", "float", 0.9, (0.0, 0.999999), True,
         "Adam's decay of the gradient's mean"),
+    Key(LEARNING, "weight_average_decay", "float", 0.0, (0.0, 0.999999), False,
+        "decay per step of the average of the weights that is validated and saved; 0 = the "
+        "weights themselves"),
     Key(LEARNING, "random_seed", "int", 0, (0, 2 ** 31 - 1), False,
         "of the first weights and of the shuffling"),
     Key(LEARNING, "checkpoint_interval", "int", 500, (1, 10 ** 9), False,
@@ -113,7 +148,8 @@ class Config(object):
     def __init__(self, **values):
         for key in CONFIG:
             if key.kind != "old":
-                default = list(key.default) if key.kind == "names" else key.default
+                default = {"names": list, "names_or_none": list, "weights": dict}.get(
+                    key.kind, lambda value: value)(key.default)     # a copy of what can change
                 setattr(self, key.name, values.pop(key.name, default))
         if values:
             raise TypeError("no config keys: %s" % ", ".join(sorted(values)))
@@ -130,11 +166,15 @@ def allowed_text(key):
     if key.kind in ("int", "float"):
         return "%s from %g to %g" % ("a whole number" if key.kind == "int" else "a number",
                                      key.allowed[0], key.allowed[1])
+    if key.kind == "weights":
+        return "%s with numbers, separated by commas, or nothing" % ", ".join(key.allowed)
     return {"path": "a path", "bool": "True or False", "names": "one or more names",
-            "old": "anything"}[key.kind]
+            "names_or_none": "names, or nothing", "old": "anything"}[key.kind]
 
 
 def _value_text(value):
+    if isinstance(value, dict):
+        return ", ".join("%s %g" % item for item in sorted(value.items()))
     if isinstance(value, (list, tuple)):
         if any(" " in name for name in value):
             return ", ".join(value) + ("," if len(value) == 1 else "")
@@ -256,18 +296,31 @@ def _value(key, text):
     if key.kind == "bool":
         return configparser.ConfigParser.BOOLEAN_STATES[_known(
             text.lower(), configparser.ConfigParser.BOOLEAN_STATES)]
-    if key.kind == "names":
+    if key.kind in ("names", "names_or_none"):
         names = [name.strip() for name in (text.split(",") if "," in text else text.split())]
         names = [name for name in names if name]
-        if not names:
+        if not names and key.kind == "names":
             raise ValueError(text)
         return names
+    if key.kind == "weights":
+        return _weights(text, key.allowed)
     if key.kind == "choice":
         return _known(type(key.allowed[0])(text), key.allowed)
     number = int(text) if key.kind == "int" else float(text)
     if not key.allowed[0] <= number <= key.allowed[1]:         # so written, NaN is refused too
         raise ValueError(text)
     return number
+
+
+def _weights(text, allowed):
+    """{name: weight} of "name weight, name weight"; ValueError for anything else."""
+    weights = {}
+    for part in text.split(",") if text else ():
+        name, weight = part.split()
+        weights[_known(name, set(allowed) - set(weights))] = float(weight)
+        if not 0.0 <= weights[name] <= 1e6:
+            raise ValueError(text)
+    return weights
 
 
 def _known(value, allowed):

@@ -3,13 +3,17 @@
 Shapes throughout: predicted, targets, mask are [N, 52, 1, 1] with N = indices x
 num_consecutive_frames, the consecutive frames of one index standing side by side. mask is 1
 where the source has the channel and 0 where it lacks it: a masked value adds nothing to a loss
-and gets no gradient. With a mask of ones each loss is the published one, a plain mean.
+and gets no gradient. With a mask of ones each loss is the published one, a plain mean. A mask may
+hold other weights as well: the means are weighted by it.
 """
+from utils.channels import MODEL_CHANNELS
 from utils.quiet_tensorflow import tf
+
+JAW_OPEN, MOUTH_CLOSE = MODEL_CHANNELS.index("jawOpen"), MODEL_CHANNELS.index("mouthClose")
 
 
 def masked_mean(values, mask):
-    """Mean of `values` over the places where `mask` is 1; 0 where there is none."""
+    """Mean of `values`, weighted by `mask`; 0 where that is 0 everywhere."""
     share = tf.reduce_mean(mask)
     return tf.math.divide_no_nan(tf.reduce_mean(values * mask), share)
 
@@ -33,7 +37,7 @@ def velocity_loss(predicted, targets, mask, num_consecutive_frames, absolute=Fal
     """How far the step from the last but one frame to the last one is from the true step."""
     error = by_index(predicted - targets, num_consecutive_frames)     # [indices, frames, 52]
     known = by_index(mask, num_consecutive_frames)
-    return measure(error[:, -1] - error[:, -2], known[:, -1] * known[:, -2], absolute)
+    return measure(error[:, -1] - error[:, -2], tf.minimum(known[:, -1], known[:, -2]), absolute)
 
 
 def acceleration_loss(predicted, targets, mask, num_consecutive_frames, absolute=False):
@@ -41,7 +45,17 @@ def acceleration_loss(predicted, targets, mask, num_consecutive_frames, absolute
     error = by_index(predicted - targets, num_consecutive_frames)     # [indices, frames, 52]
     known = by_index(mask, num_consecutive_frames)
     return measure(error[:, -3] - 2.0 * error[:, -2] + error[:, -1],
-                   known[:, -3] * known[:, -2] * known[:, -1], absolute)
+                   tf.reduce_min(known[:, -3:], axis=1), absolute)
+
+
+def opening_loss(predicted, targets, mask, absolute=False, unit=1.0):
+    """How far jawOpen - mouthClose is from the true one, the difference taken times `unit`.
+
+    Lips meet where the two agree, which small errors of both can miss.
+    """
+    error = predicted - targets
+    return measure(unit * (error[:, JAW_OPEN] - error[:, MOUTH_CLOSE]),
+                   tf.minimum(mask[:, JAW_OPEN], mask[:, MOUTH_CLOSE]), absolute)   # [N, 1, 1]
 
 
 def offset_regularizer(predicted, mask):

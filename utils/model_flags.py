@@ -3,10 +3,13 @@ from utils.constants import DEFAULT_CHECKPOINT, DEFAULT_GRAPH
 
 
 def add_model_flags(parser):
-    """Add --tf_model_fname, --ds_fname and --force to an argparse parser."""
+    """Add --tf_model_fname, --ds_fname, --style and --force to an argparse parser."""
     parser.add_argument("--tf_model_fname", default=DEFAULT_CHECKPOINT, metavar="CHECKPOINT",
                         help="prefix, folder or .index of a checkpoint (%(default)s)")
     parser.add_argument("--ds_fname", default=DEFAULT_GRAPH, metavar="GRAPH",
                         help="DeepSpeech 0.5.0 output_graph.tflite or .pb (%(default)s)")
+    parser.add_argument("--style", metavar="NAME",
+                        help="speaker's style of a checkpoint that was trained with several "
+                             "(the mean of all)")
     parser.add_argument("--force", action="store_true",
                         help="run even if the checkpoint was trained with another graph")

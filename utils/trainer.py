@@ -9,6 +9,7 @@ A run lives in config.checkpoint_dir:
 import collections
 import contextlib
 import glob
+import math
 import os
 import platform
 import signal
@@ -20,12 +21,15 @@ import numpy as np
 from utils import checkpoint, validation
 from utils.batches import Batches
 from utils.channels import MODEL_CHANNELS
-from utils.config import write_config
+from utils.config import Config, write_config
 from utils.constants import ANIMATION_FPS, WINDOW_FRAMES
 from utils.errors import UserError
 from utils.files import make_folder
+from utils.label_statistics import (channel_weights, closures, known_channels, label_deviations,
+                                    label_means)
 from utils.progress_line import ProgressLine
 from utils.quiet_tensorflow import tf
+from utils.styles import style_of_subject
 from utils.summaries import COLLECTIONS, Summaries
 from utils.voca_model import TrainingOptions, VocaModel, filters_of_size_factor
 
@@ -37,7 +41,8 @@ CONFIG_NAME = "training_config.cfg"
 
 # What a resumed run must share with its beginning: sizes of the network, and the shuffling.
 FIXED_KEYS = ("feature_profile", "speech_encoder_size_factor", "expression_dim",
-              "num_consecutive_frames", "batch_size", "random_seed")
+              "num_consecutive_frames", "batch_size", "random_seed", "subject_styles",
+              "altered_copies", "weight_average_decay")
 
 # checkpoint: prefix of the best, or of the last where there was no validation yet.
 # scores: validation.ChannelScore list of it, or None for an interrupted run.
@@ -89,17 +94,35 @@ def remove_run(config):
             os.remove(path)
 
 
-def learning_rate_of_epoch(config, epoch):
-    """Exponential decay, once per epoch (counted from 0)."""
-    return config.learning_rate * config.decay_rate ** epoch
+def learning_rate_of_step(config, step, steps_per_epoch):
+    """The learning rate of training step `step`, counted from 0.
+
+    exponential: decay_rate once per epoch; cosine: half a cosine from the full rate to 0 at the
+    end of the last epoch. Before that, a straight line over the first warmup_steps.
+    """
+    if config.learning_rate_schedule == "cosine":
+        done = step / float(config.epoch_num * steps_per_epoch)
+        rate = config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(done, 1.0)))
+    else:
+        rate = config.learning_rate * config.decay_rate ** (step // steps_per_epoch)
+    return rate * min(1.0, (step + 1.0) / max(config.warmup_steps, 1))
 
 
-def training_model(config):
-    """The network of `config`, with losses and optimiser, not initialised."""
-    options = TrainingOptions(**{name: getattr(config, name) for name in TrainingOptions._fields})
+def training_model(config, subjects):
+    """The network of `config`, with losses and optimiser, not initialised.
+
+    subjects: that it will learn from; the errors may be measured in their labels' deviations.
+    """
+    values = {name: getattr(config, name) for name in TrainingOptions._fields
+              if hasattr(config, name)}
+    if config.region_weights:
+        values["channel_weights"] = tuple(channel_weights(config.region_weights))
+    if config.label_standardisation:
+        values["channel_deviations"] = tuple(label_deviations(subjects))
     return VocaModel(filters_of_size_factor(config.speech_encoder_size_factor),
-                     config.expression_dim, options, seed=config.random_seed,
-                     num_threads=1)         # a batch's operations are too small to be shared
+                     config.expression_dim, TrainingOptions(**values), seed=config.random_seed,
+                     num_threads=1,         # a batch's operations are too small to be shared
+                     num_styles=len(config.subject_styles))
 
 
 def package_versions():
@@ -153,18 +176,26 @@ class Trainer(object):
             "channels": list(MODEL_CHANNELS), "fps": ANIMATION_FPS,
             "window_frames": WINDOW_FRAMES, "config": config.to_dict(),
             "data_fingerprint": data_fingerprint, "package_versions": package_versions()}
+        frame_weights, styles = None, None
+        if config.closure_weight > 0.0:
+            frame_weights = [1.0 + config.closure_weight * closures(subject)
+                             for subject in training]
+        if config.subject_styles:
+            styles = [style_of_subject(subject.name, config.subject_styles)
+                      for subject in training]
         self.batches = Batches(training, config.batch_size, config.num_consecutive_frames,
-                               config.random_seed)
+                               config.random_seed, frame_weights, styles)
         self._training_mean = validation.training_mean(training)        # [52]
         self._silences = validation.silences(validation_subjects)
         self.total_steps = config.epoch_num * self.batches.steps_per_epoch
         if resume_from is not None:
             self._check_resumable(resume_from)
-        self.model = training_model(config)
+        self.model = training_model(config, training)
         self.best_loss, self.best_prefix = None, None
         if resume_from is None:
             self.model.initialize(
-                untaught=~np.any([np.asarray(subject.mask) > 0 for subject in training], axis=0))
+                untaught=~known_channels(training),
+                means=label_means(training) if config.start_at_mean else None)
         else:
             self.model.restore(resume_from)
             self._find_best()
@@ -188,8 +219,10 @@ class Trainer(object):
                             % (prefix, before["name"], now["name"], advice))
         # A published checkpoint has no record of its config, but its profile is known.
         was_config = dict(info["config"] or {}, feature_profile=info["feature_profile"])
+        # A record that does not know an option was made without it.
+        before_options = Config() if info["config"] else self.config
         for key in FIXED_KEYS:
-            was = was_config.get(key, getattr(self.config, key))
+            was = was_config.get(key, getattr(before_options, key))
             if was != getattr(self.config, key):
                 raise UserError("cannot resume %s: it was trained with %s = %s, the config has "
                                 "%s; %s" % (prefix, key, was, getattr(self.config, key), advice))
@@ -239,9 +272,10 @@ class Trainer(object):
 
     def _train_step(self, summaries, line):
         epoch, batch = divmod(self.step, self.batches.steps_per_epoch)
-        learning_rate = learning_rate_of_epoch(self.config, epoch)
+        learning_rate = self._learning_rate(self.step)
         windows, targets, mask = self.batches.of_step(self.step)
-        losses = self.model.train_step(windows, targets, learning_rate, mask)
+        losses = self.model.train_step(windows, targets, learning_rate, mask,
+                                       self.batches.styles_of_step(self.step))
         if not np.isfinite(losses["loss"]):
             raise self._not_finite("the loss is %s" % losses["loss"])
         self.step += 1
@@ -253,6 +287,9 @@ class Trainer(object):
             self._save()
         line.update(self.step, epoch + 1, losses["loss"], self.best_loss)
 
+    def _learning_rate(self, step):
+        return learning_rate_of_step(self.config, step, self.batches.steps_per_epoch)
+
     def _validates_after(self, epoch):
         """Each epoch, or every so many where epochs are short; always after the last."""
         every = -(-VALIDATION_INTERVAL_STEPS // self.batches.steps_per_epoch)
@@ -260,7 +297,7 @@ class Trainer(object):
 
     def _validate_start(self, summaries):
         """What the fresh weights give, so that the curves and the record tell the fall from it."""
-        loss, _ = self._validate(summaries, learning_rate_of_epoch(self.config, 0))
+        loss, _ = self._validate(summaries, self._learning_rate(0))
         self.record["first_validation_loss"] = loss
 
     def _validate_epoch(self, summaries, epoch, learning_rate):
@@ -271,11 +308,13 @@ class Trainer(object):
 
     def _validate(self, summaries, learning_rate):
         """Write losses and region errors; returns (loss, predictions [frames, 52] by subject)."""
-        losses = validation.validation_losses(self.model, self.validation_subjects,
-                                              self.config.num_consecutive_frames)
+        with self.model.averaged():
+            losses = validation.validation_losses(
+                self.model, self.validation_subjects, self.config.num_consecutive_frames,
+                self.config.subject_styles)
+            predicted = self._predictions()
         if not np.isfinite(losses["loss"]):
             raise self._not_finite("the validation loss is %s" % losses["loss"])
-        predicted = validation.predictions(self.model, self.validation_subjects)
         scores = validation.channel_scores(predicted, self.validation_subjects,
                                            self._training_mean)
         summaries.add_losses("validation", self.step, losses, learning_rate)
@@ -339,9 +378,14 @@ class Trainer(object):
 
     def _scores_of(self, prefix):
         self.model.restore(prefix)
-        predicted = validation.predictions(self.model, self.validation_subjects)
+        with self.model.averaged():
+            predicted = self._predictions()
         return validation.channel_scores(predicted, self.validation_subjects,
                                          self._training_mean)
+
+    def _predictions(self):
+        return validation.predictions(self.model, self.validation_subjects,
+                                      self.config.subject_styles)
 
     def _say(self, text):
         self.stream.write(text + "\n")

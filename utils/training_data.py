@@ -13,10 +13,12 @@ import os
 import numpy as np
 from tqdm import tqdm
 
+from utils.augmentation import altered_frames, altered_sound, altered_valid, alteration_of
 from utils.audio import mono_of_array, open_audio, resample_array
 from utils.channels import MODEL_CHANNELS, TRACKER_CHANNELS
 from utils.config import Config
-from utils.constants import ANIMATION_FPS, INT16_SCALE, PROFILE_REFERENCE, SAMPLE_RATE_HZ
+from utils.constants import (ANIMATION_FPS, INT16_SCALE, PROFILE_DEEPSPEECH, PROFILE_REFERENCE,
+                             SAMPLE_RATE_HZ)
 from utils.dataset import MANIFEST_NAME, Dataset, find_dataset, natural_order
 from utils.errors import UserError
 from utils.feature_cache import (WINDOW_SHAPE, cache_key, cache_path, read_cached,
@@ -112,13 +114,34 @@ def load_subjects(config, names, acoustic_graph, progress=True):
       progress: say which source is used, and show a bar while features are made.
     Raises UserError for missing files and subjects, unusable audio or labels (by name).
     """
+    return _with_features(config, _recordings(config, names, progress), acoustic_graph, progress)
+
+
+def load_altered_copies(config, names, acoustic_graph, progress=True):
+    """Subjects that are altered copies of those called `names`, config.altered_copies of each.
+
+    Sound and labels are those of utils/augmentation.py; the features come from the cache where
+    it has them. Raises as load_subjects does.
+    """
+    if not config.altered_copies:
+        return []
+    copies = [_altered(recording, number) for recording in _recordings(config, names, False)
+              for number in range(1, config.altered_copies + 1)]
+    allow_open_files(MAPS_PER_SUBJECT * (len(names) + len(copies)))
+    return _with_features(config, copies, acoustic_graph, progress)
+
+
+def _recordings(config, names, progress):
     names = [str(name) for name in names]
     repeated = sorted(name for name, count in collections.Counter(names).items() if count > 1)
     if repeated:
         raise UserError("the subject %s is named twice; name each once" % ", ".join(repeated))
     recordings_of = {DATASET: _dataset_recordings, PUBLISHED: _published_recordings,
                      VIDEOS: _folder_recordings}[_source(config)]
-    recordings = recordings_of(config, names, progress)
+    return recordings_of(config, names, progress)
+
+
+def _with_features(config, recordings, acoustic_graph, progress):
     folder = os.path.join(config.checkpoint_dir, FEATURES_FOLDER)
     paths = [cache_path(folder, recording.name, cache_key(
         recording.audio_sha256, acoustic_graph.sha256, config.feature_profile))
@@ -199,6 +222,26 @@ def _subject(recording, path):
     return Subject(recording.name, windows[:num_frames], recording.targets[:num_frames],
                    recording.mask, recording.audio_sha256, valid, recording.labels_sha256,
                    recording.sound)
+
+
+def _altered(recording, number):
+    """Copy `number` of a recording, as a recording."""
+    alteration = alteration_of(recording.name, number)
+
+    def sound(profile):
+        del profile                                 # either takes 16 kHz
+        blocks, _ = recording.sound(PROFILE_DEEPSPEECH)
+        # Whole: what stretches and echoes has no blocks.
+        samples = altered_sound(np.concatenate(list(blocks)), alteration)
+        step = int(BLOCK_S * SAMPLE_RATE_HZ)
+        return (samples[i:i + step] for i in range(0, len(samples), step)), SAMPLE_RATE_HZ
+
+    digest = hashlib.sha256(("%s %r" % (recording.audio_sha256, alteration)).encode("ascii"))
+    return _Recording(
+        "%s, altered %d" % (recording.name, number), digest.hexdigest(),
+        (recording.duration_s or 0.0) / alteration.speed, sound,
+        altered_frames(recording.targets, alteration), recording.mask, None,
+        None if recording.valid is None else altered_valid(recording.valid, alteration))
 
 
 # ---- features

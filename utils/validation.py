@@ -11,6 +11,7 @@ from utils.errors import UserError
 from utils.loudness import silent_frames, speech_envelope
 from utils.metrics import (CLOSED_SHARE, NEAR_PHONE_S, correlation, mean_absolute_error,
                            mouth_signals, region_means, runs)
+from utils.styles import style_of_subject
 from utils.voca_model import LOSS_NAMES
 
 BATCH_INDICES = 512
@@ -25,7 +26,7 @@ SCORECARD_MEASURES = ("opening_r", "opening_lag_ms", "mouth_jitter_ratio", "sile
 ChannelScore = collections.namedtuple("ChannelScore", "name mae r mean_mae")
 
 
-def validation_losses(model, subjects, num_consecutive_frames):
+def validation_losses(model, subjects, num_consecutive_frames, styles=()):
     """The losses (dictionary of floats) over all valid frames of `subjects`.
 
     Each subject counts by its frames times the channels it has, as in one big batch. Raises
@@ -37,7 +38,9 @@ def validation_losses(model, subjects, num_consecutive_frames):
             continue
         batches = Batches([subject], BATCH_INDICES, num_consecutive_frames)
         for windows, targets, mask, num_indices in batches.in_order():
-            losses = model.evaluate(windows, targets, mask)
+            style = style_of_subject(subject.name, styles)
+            told = None if style is None else np.tile(style, (len(windows), 1))
+            losses = model.evaluate(windows, targets, mask, told)
             known = num_indices * float(np.sum(subject.mask))
             weight += known
             for name in LOSS_NAMES:
@@ -50,9 +53,10 @@ def validation_losses(model, subjects, num_consecutive_frames):
     return {name: total / weight for name, total in totals.items()}
 
 
-def predictions(model, subjects):
-    """[frames, 52] of each subject."""
-    return [model.predict(subject.windows) for subject in subjects]
+def predictions(model, subjects, styles=()):
+    """[frames, 52] of each subject, in its own style."""
+    return [model.predict(subject.windows, style_of_subject(subject.name, styles))
+            for subject in subjects]
 
 
 def training_mean(subjects):

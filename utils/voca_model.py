@@ -4,10 +4,11 @@ The published VOCA-52 network, variable for variable (the names and shapes are t
 format). The graph is made by functions; VocaModel holds it with its session and its tensors.
 """
 import collections
+import contextlib
 
 import numpy as np
 
-from utils import checkpoint, losses
+from utils import checkpoint, distortions, losses
 from utils.constants import MODEL_SCOPE, NUM_BLENDSHAPES, NUM_LETTERS, WINDOW_FRAMES
 from utils.errors import UserError
 from utils.quiet_tensorflow import prepared_call, tf
@@ -19,12 +20,18 @@ FC1_UNITS = 128
 EXPRESSION_DIM = 50
 OUTPUT_LAYER = MODEL_SCOPE + "/ExpressionLayer/expression_offset"
 SILENT_LOGIT = -10.0                    # 0.00005 after the sigmoid
+LEAST_MEAN = 0.002                      # a sigmoid that starts nearer to 0 learns too slowly
 PREDICT_BATCH_WINDOWS = 1024            # bounds memory; the output does not depend on it
+UNAVERAGED = "/unaveraged"              # ends the names of the weights that an average is of
 
-# What the losses are made of; the fields are config keys of the same names.
+# What the losses are made of; the fields are config keys of the same names, but for two [52]:
+# channel_weights, and channel_deviations, in units of which errors are measured (None: in 1).
 TrainingOptions = collections.namedtuple(
     "TrainingOptions", "num_consecutive_frames absolute_reconstruction_loss velocity_weight "
-    "acceleration_weight verts_regularizer_weight adam_beta1_value")
+    "acceleration_weight verts_regularizer_weight adam_beta1_value opening_weight "
+    "weight_average_decay dropout_rate time_mask_rate letter_mask_rate feature_noise "
+    "channel_weights channel_deviations")
+TrainingOptions.__new__.__defaults__ = (0.0,) * 6 + (None, None)
 DEFAULT_TRAINING = TrainingOptions(2, False, 10.0, 0.0, 0.0, 0.9)
 
 LOSS_NAMES = ("loss", "reconstruction_loss", "velocity_loss", "acceleration_loss")
@@ -109,18 +116,33 @@ def dense(features, scope, units, activation=None):
         return output if activation is None else activation(output)
 
 
-def speech_encoder(speech_features, is_training, filters, expression_dim):
-    """[N, 16, 29, 1] -> (expression [N, expression_dim], op moving the batch norm's statistics)."""
+def no_dropout(inputs, number):
+    del number
+    return inputs
+
+
+def speech_encoder(speech_features, is_training, filters, expression_dim, styles=None,
+                   drop=no_dropout):
+    """[N, 16, 29, 1] -> (expression [N, expression_dim], op moving the batch norm's statistics).
+
+    styles: [N, S], told to each frame of the window and to the first dense layer; None for a
+    network without. drop(inputs, number): the dropout before dense layer `number`.
+    """
     with tf.variable_scope("SpeechEncoder"):
         x = tf.reshape(speech_features, [-1, WINDOW_FRAMES, NUM_LETTERS])      # [N, 16, 29]
         x, scale, shift, update = batch_norm(x, is_training, "batch_norm")
+        if styles is not None:
+            told = tf.tile(styles[:, tf.newaxis], [1, WINDOW_FRAMES, 1])       # [N, 16, S]
+            x, scale, shift = tf.concat([x * scale + shift, told], axis=2), None, None
         x = convolution(x, "conv1", filters[0], scale, shift)      # [N, 8, 32]
         x = convolution(x, "conv2", filters[1])                    # [N, 4, 32]
         x = convolution(x, "conv3", filters[2])                    # [N, 2, 64]
         x = convolution(x, "conv4", filters[3])                    # [N, 1, 64]
         x = tf.reshape(x, [-1, filters[3]])                        # [N, 64]
-        x = dense(x, "fc1", FC1_UNITS, activation=tf.tanh)         # [N, 128]
-        return dense(x, "fc2", expression_dim), update             # [N, 50]
+        if styles is not None:
+            x = tf.concat([x, styles], axis=1)                     # [N, 64 + S]
+        x = dense(drop(x, 1), "fc1", FC1_UNITS, activation=tf.tanh)    # [N, 128]
+        return dense(drop(x, 2), "fc2", expression_dim), update    # [N, 50]
 
 
 def expression_layer(expression):
@@ -130,17 +152,34 @@ def expression_layer(expression):
         return tf.reshape(weights, [-1, NUM_BLENDSHAPES, 1, 1], name="output_decoder")
 
 
+def is_distorting(options):
+    """Whether training draws anything at random inside the network."""
+    return any((options.feature_noise, options.time_mask_rate, options.letter_mask_rate,
+                options.dropout_rate))
+
+
 def total_loss(predicted, targets, mask, options):
     """Dictionary of the scalar losses, weighted; 'loss' is their sum."""
     frames, absolute = options.num_consecutive_frames, options.absolute_reconstruction_loss
-    terms = {"reconstruction_loss": losses.reconstruction_loss(predicted, targets, mask, absolute)}
+    ours, true, weights, opening_unit = predicted, targets, mask, 1.0
+    if options.channel_deviations is not None:
+        units = 1.0 / np.asarray(options.channel_deviations)
+        ours, true = [values * tf.constant(units, tf.float32, [NUM_BLENDSHAPES, 1, 1])
+                      for values in (predicted, targets)]              # [N, 52, 1, 1]
+        opening_unit = units[losses.JAW_OPEN]
+    if options.channel_weights is not None:
+        weights *= tf.constant(options.channel_weights, tf.float32, [NUM_BLENDSHAPES, 1, 1])
+    terms = {"reconstruction_loss": losses.reconstruction_loss(ours, true, weights, absolute)}
     for name, measure, weight in (
             ("velocity_loss", losses.velocity_loss, options.velocity_weight),
             ("acceleration_loss", losses.acceleration_loss, options.acceleration_weight)):
-        terms[name] = (weight * measure(predicted, targets, mask, frames, absolute)
+        terms[name] = (weight * measure(ours, true, weights, frames, absolute)
                        if weight > 0.0 else tf.constant(0.0))
     terms["loss"] = (terms["reconstruction_loss"] + terms["velocity_loss"]
                      + terms["acceleration_loss"])
+    if options.opening_weight > 0.0:
+        terms["loss"] += options.opening_weight * losses.opening_loss(
+            predicted, targets, mask, absolute, unit=opening_unit)
     if options.verts_regularizer_weight > 0.0:
         terms["loss"] += options.verts_regularizer_weight * losses.offset_regularizer(
             predicted, mask)
@@ -161,29 +200,45 @@ class VocaModel(object):
       seed: of the initial weights.
       num_threads: that share the work of one operation, 0 = one per core. (The first session of
         a process decides for all.)
+      num_styles: of the speakers that the network tells apart; 0 = it is told of none.
     """
 
     def __init__(self, filters=FULL_FILTERS, expression_dim=EXPRESSION_DIM, training=None,
-                 seed=0, num_threads=0):
+                 seed=0, num_threads=0, num_styles=0):
         self.graph = tf.Graph()
+        self.global_step, self._averages = None, []
+        self.style = None               # [num_styles] that predict() speaks in; None: their mean
         with self.graph.as_default(), tf.variable_scope(MODEL_SCOPE):
             tf.set_random_seed(seed)
-            self._build_network(filters, expression_dim)
+            self._build_network(filters, expression_dim, num_styles, training, seed)
             self._build_losses(training)
             self.variables = tf.global_variables()
             self._initializer = tf.global_variables_initializer()
-            self.saver = tf.train.Saver(self.variables, max_to_keep=0)
+            self._by_name = self._checkpoint_names()
+            self.saver = tf.train.Saver(self._by_name, max_to_keep=0)
         self.session = tf.Session(graph=self.graph, config=tf.ConfigProto(
             intra_op_parallelism_threads=num_threads))
-        self._prepared = {}                 # has a mask: the call of a training step
+        self._prepared = {}                 # (has a mask, has styles): the call of a training step
 
-    def _build_network(self, filters, expression_dim):
+    def _build_network(self, filters, expression_dim, num_styles, training, seed):
         with tf.name_scope("Inputs_encoder"):
             self.speech_features = tf.placeholder(
                 tf.float32, [None, WINDOW_FRAMES, NUM_LETTERS, 1], "speech_features")
             self.is_training = tf.placeholder(tf.bool, [], "is_training")
+        features, drop, self.styles = self.speech_features, no_dropout, None
+        if num_styles:
+            mean_style = tf.fill([tf.shape(features)[0], num_styles], 1.0 / num_styles)
+            self.styles = tf.placeholder_with_default(mean_style, [None, num_styles], "styles")
+        if training is not None and is_distorting(training):
+            step = self._make_global_step()
+            features = distortions.distorted(features, self.is_training, training, seed, step)
+
+            def drop(inputs, number):
+                return distortions.dropped(inputs, self.is_training, training.dropout_rate, seed,
+                                           step, number)
+
         expression, self._update_statistics = speech_encoder(
-            self.speech_features, self.is_training, filters, expression_dim)
+            features, self.is_training, filters, expression_dim, self.styles, drop)
         self.output = expression_layer(expression)                 # [N, 52, 1, 1]
 
     def _build_losses(self, training):
@@ -197,37 +252,96 @@ class VocaModel(object):
                 tf.ones_like(self.targets), [None, NUM_BLENDSHAPES, 1, 1], "channel_mask")
         with tf.name_scope("Loss"):
             self.losses = total_loss(self.output, self.targets, self.channel_mask, training)
-        self.global_step = tf.get_variable("global_step", [], tf.int32, trainable=False,
-                                           initializer=tf.zeros_initializer())
+        self._make_global_step()
         self.learning_rate = tf.placeholder(tf.float32, [], "learning_rate")
         optimizer = tf.train.AdamOptimizer(self.learning_rate, beta1=training.adam_beta1_value)
         gradients = optimizer.compute_gradients(self.losses["loss"], tf.trainable_variables())
         with tf.control_dependencies([self._update_statistics]):
             self.train_op = optimizer.apply_gradients(gradients, global_step=self.global_step)
+        if training.weight_average_decay > 0.0:
+            with tf.control_dependencies([self.train_op]):
+                self.train_op = self._average_weights(training.weight_average_decay)
+
+    def _make_global_step(self):
+        if self.global_step is None:
+            self.global_step = tf.get_variable("global_step", [], tf.int32, trainable=False,
+                                               initializer=tf.zeros_initializer())
+        return self.global_step
+
+    def _average_weights(self, decay):
+        """Make the average of each trained weight; returns the op that moves them all.
+
+        Young averages move faster, so that they forget the first weights.
+        """
+        step = tf.cast(self.global_step, tf.float32)
+        decay = tf.minimum(decay, (1.0 + step) / (10.0 + step))
+        with tf.variable_scope("Average"):
+            self._averages = [(weight, tf.get_variable(
+                weight.op.name.replace("/", "."), weight.shape, trainable=False,
+                initializer=tf.zeros_initializer())) for weight in tf.trainable_variables()]
+        return tf.group([tf.assign_sub(average, (1.0 - decay) * (average - weight.read_value()))
+                         for weight, average in self._averages])
+
+    def _checkpoint_names(self):
+        """{name in a checkpoint: variable}: where there are averages, they are what runs."""
+        by_name = {variable.op.name: variable for variable in self.variables}
+        for weight, average in self._averages:
+            del by_name[average.op.name]
+            by_name[weight.op.name], by_name[weight.op.name + UNAVERAGED] = average, weight
+        return by_name
+
+    @contextlib.contextmanager
+    def averaged(self):
+        """Inside the block, the network computes with the average of its weights."""
+        weights = [weight for weight, _ in self._averages]
+        trained = self.session.run(weights)
+        self._set(weights, self.session.run([average for _, average in self._averages]))
+        try:
+            yield
+        finally:
+            self._set(weights, trained)
+
+    def _set(self, variables, values):
+        self.session.run([variable.initializer for variable in variables],
+                         {variable.initializer.inputs[1]: value
+                          for variable, value in zip(variables, values)})
 
     @classmethod
-    def from_checkpoint(cls, prefix):
-        """The network of the checkpoint at `prefix`, of the sizes its variables have."""
-        filters, expression_dim = network_sizes(checkpoint.variable_shapes(prefix), prefix)
-        model = cls(filters, expression_dim)
+    def from_checkpoint(cls, prefix, style=None):
+        """The network of the checkpoint at `prefix`, of the sizes its variables have.
+
+        style: the name of one of the checkpoint's speakers, or None for the mean of all.
+        Raises UserError where it has none of that name.
+        """
+        weight_of_style = checkpoint.style_weights(prefix, style)
+        filters, expression_dim, num_styles = network_sizes(
+            checkpoint.variable_shapes(prefix), prefix)
+        model = cls(filters, expression_dim, num_styles=num_styles)
         model.restore(prefix)
+        model.style = weight_of_style
         return model
 
-    def initialize(self, untaught=None):
+    def initialize(self, untaught=None, means=None):
         """Fresh weights.
 
-        untaught: [52] bool, the channels that no subject teaches: they say SILENT_LOGIT's 0
-        for good, where a channel without gradients would say 0.5.
+        Args:
+          untaught: [52] bool, the channels that no subject teaches: they say SILENT_LOGIT's 0
+            for good, where a channel without gradients would say 0.5.
+          means: [52], what the fresh network says, about; None: 0.5.
         """
         self.session.run(self._initializer)
-        if untaught is None or not np.any(untaught):
-            return
-        for variable in self.variables:
-            if variable.op.name in (OUTPUT_LAYER + "/weights", OUTPUT_LAYER + "/biases"):
-                values = self.session.run(variable)
-                values[..., untaught] = 0.0 if values.ndim == 2 else SILENT_LOGIT
-                self.session.run(variable.initializer,
-                                 {variable.initializer.inputs[1]: values})
+        weights, biases = [variable for name in ("/weights", "/biases")
+                           for variable in self.variables
+                           if variable.op.name == OUTPUT_LAYER + name]
+        if means is not None:
+            means = np.clip(means, LEAST_MEAN, 1.0 - LEAST_MEAN)
+            self._set([biases], [np.log(means / (1.0 - means))])
+        if untaught is not None and np.any(untaught):
+            values = self.session.run([weights, biases])
+            values[0][:, untaught], values[1][untaught] = 0.0, SILENT_LOGIT
+            self._set([weights, biases], values)
+        self._set([average for _, average in self._averages],
+                  self.session.run([weight for weight, _ in self._averages]))
 
     def restore(self, prefix):
         """Set every variable of the graph from the checkpoint at `prefix`, by name.
@@ -235,48 +349,54 @@ class VocaModel(object):
         Raises UserError naming the variable that is missing or of another shape.
         """
         values = checkpoint.load_variables(
-            prefix, {variable.op.name: variable.shape.as_list() for variable in self.variables})
-        self.session.run(
-            [variable.initializer for variable in self.variables],
-            {variable.initializer.inputs[1]: values[variable.op.name]
-             for variable in self.variables})
+            prefix, {name: variable.shape.as_list() for name, variable in self._by_name.items()})
+        self._set([self._by_name[name] for name in values], values.values())
 
-    def predict(self, windows):
-        """Blendshape weights [n, 52] in (0, 1), MODEL_CHANNELS order, of windows [n, 16, 29]."""
+    def predict(self, windows, style=None):
+        """Blendshape weights [n, 52] in (0, 1), MODEL_CHANNELS order, of windows [n, 16, 29].
+
+        style: [num_styles], instead of self.style.
+        """
+        style = self.style if style is None else style
         outputs = [np.zeros([0, NUM_BLENDSHAPES], np.float32)]
         for start in range(0, len(windows), PREDICT_BATCH_WINDOWS):
             batch = np.asarray(windows[start:start + PREDICT_BATCH_WINDOWS], np.float32)
-            outputs.append(self.session.run(self.output, {
-                self.speech_features: batch.reshape(-1, WINDOW_FRAMES, NUM_LETTERS, 1),
-                self.is_training: False})[:, :, 0, 0])             # [batch, 52]
+            feed = {self.speech_features: batch.reshape(-1, WINDOW_FRAMES, NUM_LETTERS, 1),
+                    self.is_training: False}
+            if style is not None:
+                feed[self.styles] = np.tile(style, (len(batch), 1))
+            outputs.append(self.session.run(self.output, feed)[:, :, 0, 0])    # [batch, 52]
         return np.concatenate(outputs)
 
-    def train_step(self, windows, targets, learning_rate, mask=None):
+    def train_step(self, windows, targets, learning_rate, mask=None, styles=None):
         """One step of Adam; returns the losses (dictionary of floats) before the step.
 
         Args:
           windows: [N, 16, 29], N = indices x num_consecutive_frames.
-          targets: [N, 52]; mask: [N, 52] of 0 and 1, or None for ones.
+          targets: [N, 52]; mask: [N, 52], weights in the loss, or None for ones.
+          styles: [N, num_styles], or None for the mean of all.
         """
-        feed = self._feed(windows, targets, mask, True)
+        feed = self._feed(windows, targets, mask, True, styles)
         feed[self.learning_rate] = learning_rate
-        with_mask = mask is not None
-        if with_mask not in self._prepared:
-            self._prepared[with_mask] = prepared_call(
+        fed = mask is not None, styles is not None
+        if fed not in self._prepared:
+            self._prepared[fed] = prepared_call(
                 self.session, feed, [self.losses[name] for name in LOSS_NAMES], self.train_op)
         values = [np.asarray(value, tensor.dtype.as_numpy_dtype) for tensor, value in feed.items()]
-        return dict(zip(LOSS_NAMES, self._prepared[with_mask](*values)))
+        return dict(zip(LOSS_NAMES, self._prepared[fed](*values)))
 
-    def evaluate(self, windows, targets, mask=None):
+    def evaluate(self, windows, targets, mask=None, styles=None):
         """The losses as train_step gives them, of the network as it predicts."""
-        return self.session.run(self.losses, self._feed(windows, targets, mask, False))
+        return self.session.run(self.losses, self._feed(windows, targets, mask, False, styles))
 
-    def _feed(self, windows, targets, mask, is_training):
+    def _feed(self, windows, targets, mask, is_training, styles=None):
         feed = {self.speech_features: windows[..., np.newaxis],          # [N, 16, 29, 1]
                 self.targets: targets[..., np.newaxis, np.newaxis],      # [N, 52, 1, 1]
                 self.is_training: is_training}
         if mask is not None:
             feed[self.channel_mask] = mask[..., np.newaxis, np.newaxis]
+        if styles is not None:
+            feed[self.styles] = styles
         return feed
 
     @property
@@ -295,11 +415,11 @@ class VocaModel(object):
 
 
 def network_sizes(shapes, prefix):
-    """(filters of the four convolutions, expression_dim) from {variable name: shape}.
+    """(filters of the convolutions, expression_dim, number of styles) from {variable name: shape}.
 
     Raises UserError where a variable that tells a size is not there or has another rank.
     """
-    def last_axis(layer, rank):
+    def axes(layer, rank):
         name = "%s/SpeechEncoder/%s/weights" % (MODEL_SCOPE, layer)
         found = shapes.get(name)
         if found is None:
@@ -310,7 +430,8 @@ def network_sizes(shapes, prefix):
         if len(found) != rank:
             raise UserError("%s: variable %s has shape %s, expected %d axes; give another "
                             "--tf_model_fname" % (prefix, name, list(found), rank))
-        return found[-1]
+        return found
 
-    filters = tuple(last_axis("conv%d" % number, 4) for number in (1, 2, 3, 4))
-    return filters, last_axis("fc2", 2)
+    filters = tuple(axes("conv%d" % number, 4)[-1] for number in (1, 2, 3, 4))
+    num_styles = max(0, axes("conv1", 4)[2] - NUM_LETTERS)
+    return filters, axes("fc2", 2)[-1], num_styles
