@@ -26,6 +26,7 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from utils.channels import MODEL_CHANNELS, region                           # noqa: E402
+from utils.config import RECIPE                                             # noqa: E402
 from utils.constants import (ANIMATION_FPS, DEFAULT_GRAPH, INT16_SCALE,     # noqa: E402
                              SAMPLE_RATE_HZ)
 from utils.errors import UserError, run_script                              # noqa: E402
@@ -38,10 +39,6 @@ NEVER = 10 ** 9
 FRAMES_OF_TENTH = ANIMATION_FPS // 10
 
 REFERENCE = dict()
-RECIPE = dict(
-    learning_rate=3e-3, learning_rate_schedule="cosine", warmup_steps=500,
-    label_standardisation=True, start_at_mean=True, absolute_reconstruction_loss=True,
-    velocity_weight=1.0, opening_weight=1.0)
 
 
 def without(*names):
@@ -57,6 +54,7 @@ VARIANTS = collections.OrderedDict([
     ("reference", REFERENCE),
     ("reference, rate 1e-3", dict(learning_rate=1e-3)),
     ("recipe", RECIPE),
+    ("rate 3e-3", recipe_with(learning_rate=3e-3)),
     ("- cosine rate", without("learning_rate_schedule")),
     ("- warm-up", without("warmup_steps")),
     ("- label standardisation", without("label_standardisation")),
