@@ -199,7 +199,12 @@ class Bench(object):
 
     def __init__(self, realdata, graph_path, work, steps):
         from utils.acoustic_graph import load_acoustic_graph
+        from utils.label_cleaning import calibrated, neutral_pose
         clips, num_held_out, self._words = clips_of_speaker(realdata)
+        # As process_data.py does with tracked faces; what is held out has no say in it.
+        learnt = np.concatenate([targets for _, _, targets in clips[:-num_held_out]])
+        neutral = neutral_pose(learnt, np.ones(len(learnt), bool))
+        clips = [(name, sound, calibrated(targets, neutral)) for name, sound, targets in clips]
         takes = takes_of_other_speaker(realdata)
         self._recordings = {name: (sound, targets) for name, sound, targets in clips + takes}
         self.learnt = [name for name, _, _ in clips[:-num_held_out]]

@@ -391,7 +391,7 @@ def test_an_edited_config_is_left_alone(copy):
     assert processing.write_training_config(dataset_path, second)[1] == "written"
     # The recipe, and 4000 steps of 64 from 1800 frames.
     config = read_config(str(path))
-    assert (config.epoch_num, config.opening_weight, config.learning_rate) == (143, 1.0, 1e-3)
+    assert (config.epoch_num, config.opening_weight, config.learning_rate) == (143, 1.0, 2e-3)
     path.write_text(path.read_text().replace("epoch_num = 143", "epoch_num = 7"))
     edited = path.read_text()
     assert processing.write_training_config(dataset_path, first)[1] == "edited"
