@@ -4,10 +4,12 @@
     python evaluate.py --tf_model_fname ./training/checkpoints --audio_fname ./training_data/11.mp4
     python evaluate.py --audio_fname take.flac --labels take.csv --timings take.TextGrid
     python evaluate.py --prediction other.json --audio_fname take.wav --labels take.csv
+    python evaluate.py --tf_model_fname me/dataset/training/checkpoints/best --subject me/dataset 2
 
 --labels and --prediction take a Live Link Face CSV, a table with a `time` column, an .npz of
 run_voca.py, Audio2Face's JSON or CSV, BEAT's JSON; any frame rate, shapes by name. --timings takes
-phone or word times as TextGrid, JSON or CSV and adds the closures on p b m.
+phone or word times as TextGrid, JSON or CSV and adds the closures on p b m. --subject takes sound
+and labels from a dataset of process_data.py: its valid frames, the channels that it does not mask.
 
 The table on stdout has four columns: the system; `loudness`, each channel as the sum of the
 speech's RMS, its level in dB and a constant that fits these labels best; `mean`, these labels' own
@@ -19,6 +21,8 @@ subject's they could only be wrong. Its blinks_a_minute are those that run_voca.
 """
 import argparse
 import os
+
+import numpy as np
 
 from utils.constants import DEFAULT_EYE_SEED
 from utils.errors import UserError, run_script
@@ -34,6 +38,8 @@ def get_parser():
                         help="the subject's sound or video (%(default)s)")
     parser.add_argument("--labels", metavar="FACE",
                         help="default: the .csv beside the sound")
+    parser.add_argument("--subject", nargs=2, metavar=("DATASET", "NAME"),
+                        help="score on this subject of a dataset, in place of --audio_fname")
     parser.add_argument("--timings", metavar="TIMES", help="phone or word times of the sound")
     parser.add_argument("--prediction", metavar="FACE",
                         help="score this file of another system instead of a checkpoint")
@@ -48,14 +54,18 @@ def get_parser():
 def main():
     args = get_parser().parse_args()
     labels_path = args.labels or os.path.splitext(args.audio_fname)[0] + ".csv"
-    if not os.path.isfile(labels_path):
+    if not args.subject and not os.path.isfile(labels_path):
         raise UserError("there are no labels %s; give the subject's with --labels" % labels_path)
     # After the flags are known to be right: TensorFlow alone takes seconds to import.
     from utils import metrics, scorecard
     from utils.audio import read_audio
     from utils.files import write_json
     from utils.timings import read_timings
-    labels = scorecard.load_face(labels_path)
+    if args.subject:
+        labels, samples, valid = scorecard.load_subject(*args.subject)
+        args.audio_fname = labels_path = " subject ".join(args.subject)
+    else:
+        labels, samples, valid = scorecard.load_face(labels_path), read_audio(args.audio_fname), None
     timings = read_timings(args.timings) if args.timings else None
     mean_of = [scorecard.load_face(path) for path in args.mean_of]
     eye_motion = None
@@ -66,11 +76,14 @@ def main():
         from utils.audio import open_audio
         animator = SpeechAnimator(args.tf_model_fname, args.ds_fname, args.force,
                                   style=args.style)
-        weights, _, _ = animate_audio(animator, open_audio(args.audio_fname), show_progress=True)
+        if args.subject:
+            weights = np.concatenate([animator.feed(samples), animator.finish()])   # [frames, 52]
+        else:
+            weights, _, _ = animate_audio(animator, open_audio(args.audio_fname),
+                                          show_progress=True)
         system = scorecard.Face(weights, animator.channels)
         eye_motion = animator.eye_motion(DEFAULT_EYE_SEED)
-    card, curves = scorecard.score(
-        system, labels, read_audio(args.audio_fname), timings, mean_of)
+    card, curves = scorecard.score(system, labels, samples, timings, mean_of, valid)
     found = card["systems"][scorecard.SYSTEM]
     if eye_motion and "blinks_a_minute" in found:
         found["blinks_a_minute"] = metrics.blink_rate(

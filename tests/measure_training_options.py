@@ -26,6 +26,7 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from utils.channels import MODEL_CHANNELS, region                           # noqa: E402
+from utils.config import RECIPE                                             # noqa: E402
 from utils.constants import (ANIMATION_FPS, DEFAULT_GRAPH, INT16_SCALE,     # noqa: E402
                              SAMPLE_RATE_HZ)
 from utils.errors import UserError, run_script                              # noqa: E402
@@ -38,10 +39,6 @@ NEVER = 10 ** 9
 FRAMES_OF_TENTH = ANIMATION_FPS // 10
 
 REFERENCE = dict()
-RECIPE = dict(
-    learning_rate=3e-3, learning_rate_schedule="cosine", label_standardisation=True,
-    start_at_mean=True, absolute_reconstruction_loss=True, velocity_weight=1.0,
-    opening_weight=1.0)
 
 
 def without(*names):
@@ -57,7 +54,9 @@ VARIANTS = collections.OrderedDict([
     ("reference", REFERENCE),
     ("reference, rate 1e-3", dict(learning_rate=1e-3)),
     ("recipe", RECIPE),
+    ("rate 3e-3", recipe_with(learning_rate=3e-3)),
     ("- cosine rate", without("learning_rate_schedule")),
+    ("- warm-up", without("warmup_steps")),
     ("- label standardisation", without("label_standardisation")),
     ("- start at the mean", without("start_at_mean")),
     ("- absolute loss", without("absolute_reconstruction_loss")),
@@ -67,7 +66,6 @@ VARIANTS = collections.OrderedDict([
     ("+ acceleration weight 0.5", recipe_with(acceleration_weight=0.5, num_consecutive_frames=3)),
     ("+ lips 3 x", recipe_with(region_weights={"lips": 3.0, "jaw": 3.0})),
     ("+ closure weight 3", recipe_with(closure_weight=3.0)),
-    ("+ warm-up 500", recipe_with(warmup_steps=500)),
     ("+ dropout 0.1", recipe_with(dropout_rate=0.1)),
     ("+ weight average 0.999", recipe_with(weight_average_decay=0.999)),
     ("+ time masks 0.5", recipe_with(time_mask_rate=0.5)),
@@ -98,7 +96,8 @@ def get_parser():
                         help="for the dataset, the features and the runs (%(default)s)")
     parser.add_argument("--steps", type=int, default=6000, help="per variant, about (%(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one row each")
-    parser.add_argument("--only", nargs="+", metavar="VARIANT", help="of: %s" % ", ".join(VARIANTS))
+    parser.add_argument("--only", nargs="*", metavar="VARIANT",
+                        help="none, or some of: %s" % ", ".join(VARIANTS))
     parser.add_argument("--speakers", action="store_true", help="the other speaker as well")
     parser.add_argument("--cards", action="store_true", help="print whole scorecards")
     return parser
@@ -322,7 +321,7 @@ def main():
     heads = ["variant", "seed"] + [title for title, _, _ in COLUMNS] + ["s"]
     print(markdown(heads))
     print(markdown(["---"] * len(heads)))
-    for name in args.only or VARIANTS:
+    for name in VARIANTS if args.only is None else args.only:
         for seed in args.seeds:
             measure(name, bench.learnt, {"": bench.held_out}, seed, VARIANTS[name],
                     WINDOW_SHIFTS.get(name, 0))

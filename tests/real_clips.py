@@ -21,7 +21,7 @@ from utils.constants import ANIMATION_FPS
 from utils.errors import UserError
 from utils.loudness import silent_frames, speech_envelope
 from utils.resample import resample_frames
-from utils.timings import Timings, read_timings
+from utils.timings import Timings, bilabial_spans, open_spans, read_timings
 
 # labels: scorecard.Face or None; timings: Timings or None; piece_s: length of the pieces that the
 # recording was joined from (nothing is differentiated across their borders), or None.
@@ -110,7 +110,9 @@ def rows_of(clip, faces):
     num_frames = min([len(envelope), len(clip.labels.weights)]
                      + [len(face.weights) for face in faces.values()])
     envelope, labels = envelope[:num_frames], _cut(clip.labels, num_frames)
-    speech = scorecard.Speech(envelope, silent_frames(envelope), clip.timings)
+    speech = scorecard.Speech(envelope, silent_frames(envelope),
+                              clip.timings and bilabial_spans(clip.timings),
+                              clip.timings and open_spans(clip.timings))
     compared = collections.OrderedDict((name, _cut(face, num_frames))
                                        for name, face in faces.items())
     compared["loudness, plain RMS"] = scorecard.Face(envelope[:, np.newaxis] / envelope.max(),

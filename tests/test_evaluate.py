@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -316,3 +317,43 @@ def test_what_is_missing_is_told_in_one_line(arguments, told):
     status, output, errors = evaluate(*arguments)
     assert status == 1 and told in errors
     assert errors.startswith("error: ") and errors.count("\n") == 1 and not output
+
+
+def test_invalid_frames_are_cut_out_with_the_phones_they_touch(clip):
+    labels, samples, timings = clip
+    whole, _ = scorecard.score(labels, labels, samples, timings)
+    # A face that is right but for the frames from 1 to 2 s, which do not count.
+    wrong = labels.weights.copy()
+    wrong[ANIMATION_FPS:2 * ANIMATION_FPS] = 1.0
+    valid = np.ones(len(wrong) + 5, bool)
+    valid[ANIMATION_FPS:2 * ANIMATION_FPS] = False
+    wrong = scorecard.Face(wrong, labels.names)
+    card, _ = scorecard.score(wrong, labels, samples, timings, valid=valid)
+    assert card["frames"] == whole["frames"] - ANIMATION_FPS
+    assert card["systems"]["system"]["opening_r"] == pytest.approx(1.0)
+    counted, _ = scorecard.score(wrong, labels, samples, timings)
+    assert counted["systems"]["system"]["opening_r"] < 0.9
+
+
+def test_phones_move_with_the_frames_that_are_cut_out():
+    keep = np.ones(90, bool)
+    keep[30:45] = False                                         # 1.0 to 1.5 s
+    spans = [(0.2, 0.3), (0.9, 0.98), (1.2, 1.3), (1.7, 1.8), (5.0, 5.1)]
+    found = scorecard._in_kept_time(spans, keep)
+    # The second is nearer than 0.04 s to the cut, the third within it, the last behind the end.
+    np.testing.assert_allclose(found, [(0.2, 0.3), (1.2, 1.3)], atol=1e-9)
+
+
+def test_a_subject_of_a_dataset_is_scored_by_its_own_labels(tmp_path):
+    for extension in (".mp4", ".csv"):
+        shutil.copy(os.path.join(REPOSITORY, "training_data", "11" + extension), str(tmp_path))
+    subprocess.check_call([sys.executable, "process_data.py", "--training_data_path",
+                           str(tmp_path), "--hold_out", "0.5", "--processes", "1"], cwd=REPOSITORY,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    dataset_path = str(tmp_path / "dataset")
+    status, out, err = evaluate("--subject", dataset_path, "11_held_out")
+    assert status == 0, err
+    measured = {line.split()[0]: line.split()[1] for line in out.splitlines() if line.strip()}
+    assert float(measured["opening_r"]) > 0.7
+    status, _, err = evaluate("--subject", dataset_path, "12")
+    assert (status, err.count("\n")) == (1, 1) and "it has 11, 11_held_out" in err

@@ -87,10 +87,11 @@ def test_weights_in_the_mask_weigh_the_mean():
     mask = {channel: [3.0, 1.0] for channel in range(NUM_BLENDSHAPES)}
     value = evaluate(losses.reconstruction_loss, {3: [1.0, 0.5]}, {3: [0.0, 0.0]}, mask)
     assert value == pytest.approx((3 * 1.0 + 1 * 0.25) / (4 * 52), rel=1e-5)
-    # a motion weighs what the lighter of its frames does; alone, it is the whole mean
-    value = evaluate(losses.velocity_loss, {3: [0.0, 0.5]}, {3: [0.0, 0.0]}, mask,
+    # two indices, the first one wrong: its motion weighs 3 (not 3 x 3) against 1
+    mask = {channel: [3.0, 3.0, 1.0, 1.0] for channel in range(NUM_BLENDSHAPES)}
+    value = evaluate(losses.velocity_loss, {3: [0.0, 0.5, 0.0, 0.0]}, {3: [0.0] * 4}, mask,
                      num_consecutive_frames=2)
-    assert value == pytest.approx(0.25 / 52, rel=1e-5)
+    assert value == pytest.approx(3 * 0.25 / (4 * 52), rel=1e-5)
 
 
 def test_opening_is_of_the_difference():

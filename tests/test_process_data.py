@@ -384,12 +384,15 @@ def test_of_a_single_subject_a_part_is_held_out(copy):
 def test_an_edited_config_is_left_alone(copy):
     path = copy / "dataset" / "training_config.cfg"
     dataset_path = str(copy / "dataset")
-    first = collections.OrderedDict((name, {}) for name in ("1", "2"))
-    second = collections.OrderedDict((name, {}) for name in ("1", "2", "3"))
+    first = collections.OrderedDict((name, {"frames": 900}) for name in ("1", "2"))
+    second = collections.OrderedDict((name, {"frames": 900}) for name in ("1", "2", "3"))
     assert processing.write_training_config(dataset_path, first)[1] == "written"
     assert processing.write_training_config(dataset_path, first)[1] == "unchanged"
     assert processing.write_training_config(dataset_path, second)[1] == "written"
-    path.write_text(path.read_text().replace("epoch_num = 100", "epoch_num = 7"))
+    # The recipe, and 4000 steps of 64 from 1800 frames.
+    config = read_config(str(path))
+    assert (config.epoch_num, config.opening_weight, config.learning_rate) == (143, 1.0, 1e-3)
+    path.write_text(path.read_text().replace("epoch_num = 143", "epoch_num = 7"))
     edited = path.read_text()
     assert processing.write_training_config(dataset_path, first)[1] == "edited"
     assert path.read_text() == edited

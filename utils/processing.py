@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from utils.audio import open_audio
-from utils.config import Config, config_text
+from utils.config import RECIPE, Config, config_text
 from utils.constants import ANIMATION_FPS, NUM_BLENDSHAPES
 from utils.dataset import (ABSENT, MANIFEST_NAME, Dataset, folder_key, folder_name,
                            natural_order, only_writer, read_arrays, read_record,
@@ -32,6 +32,7 @@ PROBES_AT_ONCE = 4
 CONFIG_NAME = "training_config.cfg"
 REPORT_NAME = "report.html"
 TRAINING_SUBFOLDER = "training"
+TRAINING_STEPS, LEAST_EPOCHS = 4000, 4          # what the config asks for
 PUBLISHED_INDEX_NAME = os.path.basename(Config().data2array_verts_path)
 
 # subjects: {name: record} of the dataset now. redone: names made in this run. failures:
@@ -289,13 +290,16 @@ CHECK_LINE = "# process_data.py renews this file as long as nobody edits it. Che
 def write_training_config(dataset_path, subjects):
     """Write training_config.cfg for the dataset, never over one that was edited.
 
+    It trains by config.RECIPE for about TRAINING_STEPS, however much there is to learn from.
     Returns (path, "written", "unchanged" or "edited": left as it is).
     """
     training, validation = training_and_validation(subjects)
+    num_frames = sum(subjects[name]["frames"] for name in training)
+    num_epochs = -(-TRAINING_STEPS * Config().batch_size // num_frames)
     body = config_text(Config(
         training_data_path=dataset_path, subject_for_training=training,
-        subject_for_validation=validation,
-        checkpoint_dir=os.path.join(dataset_path, TRAINING_SUBFOLDER)))
+        subject_for_validation=validation, epoch_num=max(LEAST_EPOCHS, num_epochs),
+        checkpoint_dir=os.path.join(dataset_path, TRAINING_SUBFOLDER), **RECIPE))
     path = os.path.join(dataset_path, CONFIG_NAME)
     text = CHECK_LINE % _check_of(body) + body
     if os.path.lexists(path):

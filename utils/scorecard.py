@@ -12,7 +12,8 @@ import numpy as np
 
 from utils import metrics
 from utils.channels import MODEL_CHANNELS, region, reorder
-from utils.constants import ANIMATION_FPS
+from utils.constants import ANIMATION_FPS, INT16_SCALE
+from utils.dataset import read_dataset
 from utils.errors import UserError
 from utils.loudness import level_db, silent_frames, speech_envelope
 from utils.prediction_files import read_face
@@ -26,8 +27,8 @@ MOUTH_REGIONS = ("jaw", "lips")
 
 # weights [frames, len(names)] at ANIMATION_FPS, row i at i / ANIMATION_FPS seconds.
 Face = collections.namedtuple("Face", "weights names")
-# envelope, silent: [frames]; timings: utils.timings.Timings or None.
-Speech = collections.namedtuple("Speech", "envelope silent timings")
+# envelope, silent: [frames]; bilabials, open_vowels: [(start_s, end_s)], None without timings.
+Speech = collections.namedtuple("Speech", "envelope silent bilabials open_vowels")
 
 
 def load_face(path):
@@ -37,7 +38,19 @@ def load_face(path):
     return Face(np.clip(weights, 0.0, 1.0), names)
 
 
-def score(system, labels, samples, timings=None, mean_of=()):
+def load_subject(dataset_path, name):
+    """(Face of the channels that are not masked, sound float32 at 16 kHz, valid [frames])."""
+    dataset = read_dataset(dataset_path)
+    if name not in dataset.subjects:
+        raise UserError("the dataset %s has no subject %s; it has %s"
+                        % (dataset_path, name, ", ".join(dataset.subjects)))
+    arrays = dataset.arrays(name)
+    known = np.flatnonzero(arrays.mask)
+    face = Face(np.array(arrays.targets[:, known]), tuple(MODEL_CHANNELS[i] for i in known))
+    return face, arrays.audio / np.float32(INT16_SCALE), np.array(arrays.valid)
+
+
+def score(system, labels, samples, timings=None, mean_of=(), valid=None):
     """The scorecard, a dictionary that JSON can hold.
 
     Args:
@@ -45,6 +58,8 @@ def score(system, labels, samples, timings=None, mean_of=()):
       samples: float32 [num_samples] at 16 kHz, the sound that both go with.
       timings: Timings of the sound, or None.
       mean_of: Faces whose mean the constant is; the labels themselves without any.
+      valid: bool [frames], the frames of the labels that count (None: all). The others are cut
+        out, and with them the phones that they touch.
     Returns:
       scored_s, frames, fps; scored_channels and still_channels (of the labels: what does not move
       there was not captured, and is not scored); systems: {system, loudness, mean, labels:
@@ -54,6 +69,8 @@ def score(system, labels, samples, timings=None, mean_of=()):
     """
     envelope = speech_envelope(samples)
     num_frames = min(len(envelope), len(labels.weights), len(system.weights))
+    keep = np.ones(num_frames, bool) if valid is None else np.array(valid[:num_frames])
+    num_frames = int(keep.sum())
     if num_frames < MIN_SCORED_S * ANIMATION_FPS:
         raise UserError(
             "only %.2f s are common to the sound (%.2f s), the labels (%.2f s) and the face "
@@ -61,15 +78,18 @@ def score(system, labels, samples, timings=None, mean_of=()):
             % tuple([count / float(ANIMATION_FPS) for count in (
                 num_frames, len(envelope), len(labels.weights), len(system.weights))]
                     + [MIN_SCORED_S]))
-    speech = Speech(envelope[:num_frames], silent_frames(envelope)[:num_frames], timings)
-    labels = _cut(labels, num_frames)
+    speech = Speech(
+        envelope[:len(keep)][keep], silent_frames(envelope)[:len(keep)][keep],
+        timings and _in_kept_time(bilabial_spans(timings), keep),
+        timings and _in_kept_time(open_spans(timings), keep))
+    labels = _cut(labels, keep)
     moving = [name for name, curve in zip(labels.names, labels.weights.T)
               if curve.std(dtype=np.float64) >= SCORED_DEVIATION]
     scored = [name for name in MODEL_CHANNELS if name in moving]
     if not set(metrics.region_means(dict.fromkeys(scored, 0.0))) & set(MOUTH_REGIONS):
         raise UserError("no channel of the mouth moves in the labels; there is nothing to score")
     faces = collections.OrderedDict([
-        (SYSTEM, _cut(system, num_frames)), (LOUDNESS, loudness_baseline(labels, speech.envelope)),
+        (SYSTEM, _cut(system, keep)), (LOUDNESS, loudness_baseline(labels, speech.envelope)),
         (MEAN, mean_baseline(labels, mean_of)), (LABELS, labels)])
     card = {
         "scored_s": num_frames / float(ANIMATION_FPS), "frames": num_frames,
@@ -90,8 +110,20 @@ def score(system, labels, samples, timings=None, mean_of=()):
     return card, curves
 
 
-def _cut(face, num_frames):
-    return Face(face.weights[:num_frames], face.names)
+def _cut(face, keep):
+    return Face(face.weights[:len(keep)][keep], face.names)
+
+
+def _in_kept_time(spans, keep):
+    """The spans (start_s, end_s) as they lie in the kept frames put side by side."""
+    cut_before = np.concatenate([[0], np.cumsum(~keep)]) / float(ANIMATION_FPS)
+    moved = []
+    for start_s, end_s in spans:
+        first = max(0, int((start_s - metrics.NEAR_PHONE_S) * ANIMATION_FPS))
+        end = int(np.ceil((end_s + metrics.NEAR_PHONE_S) * ANIMATION_FPS)) + 1
+        if first < len(keep) and keep[first:end].all():
+            moved.append((start_s - cut_before[first], end_s - cut_before[first]))
+    return moved
 
 
 def loudness_baseline(labels, envelope):
@@ -158,9 +190,9 @@ def measures(face, labels, scored, speech):
         opening = ours["opening"]
         found["silence_leak"], found["silence_leak_p95"] = metrics.silence_leak(
             opening, speech.silent)
-        if speech.timings is not None:
-            for measure, spans in (("closure_recall", bilabial_spans(speech.timings)),
-                                   ("false_closures", open_spans(speech.timings))):
+        if speech.bilabials is not None:
+            for measure, spans in (("closure_recall", speech.bilabials),
+                                   ("false_closures", speech.open_vowels)):
                 found[measure], found[measure + "_of"] = metrics.closed_share(
                     opening, spans, ANIMATION_FPS)
     if "eyeBlinkLeft" in scored:
