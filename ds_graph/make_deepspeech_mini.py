@@ -93,10 +93,10 @@ def train(folder, num_steps, num_threads):
 
     random = np.random.RandomState(5)
     path = os.path.join(folder, "weights.npz")
-    first_step, initial = saved_variables(path)
-    if initial is None:
-        initial = acoustic_network.random_weights(WIDTH, seed=5)
-        initial.update(acoustic_network.random_phone_weights(len(PHONES), seed=5))
+    initial = acoustic_network.random_weights(WIDTH, seed=5)
+    initial.update(acoustic_network.random_phone_weights(len(PHONES), seed=5))
+    first_step, saved = saved_variables(path)
+    initial.update((name, saved[name]) for name in initial if name in saved)
     phone_weights = [2.0 if phone in LIP_PHONES else 1.0 for phone in PHONES]
     settings = tf.ConfigProto(intra_op_parallelism_threads=num_threads,
                               inter_op_parallelism_threads=1)
@@ -153,9 +153,9 @@ def save_variables(path, step, variables, plain):
 
 
 def saved_variables(path):
-    """(step, variables) of an interrupted training, or (0, None)."""
+    """(step, variables) of an interrupted training, or (0, none)."""
     if not os.path.isfile(path):
-        return 0, None
+        return 0, {}
     with np.load(path) as arrays:
         return int(arrays["step"]), {name: arrays[name] for name in arrays.files
                                      if name != "step" and not name.startswith("plain/")}
