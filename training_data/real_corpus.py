@@ -35,28 +35,32 @@ REACH = {"mouthFunnel": 0.30, "mouthPucker": 0.50, "mouthUpperUpLeft": 0.14,
          "mouthRollUpper": 0.10}
 
 # piece_s: pieces that the recordings were joined from; no run of frames crosses their borders.
-Source = collections.namedtuple("Source", "channels piece_s")
+# rests: in silence his face teaches, too.
+Source = collections.namedtuple("Source", "channels piece_s rests")
 SOURCES = collections.OrderedDict([
     # A rig solved from video: its mouthClose is 0 throughout (the lips close with the jaw), and
     # its mouthPucker is used in some takes only.
     ("facegood", Source(("jawOpen", "mouthFunnel", "mouthUpperUpLeft", "mouthUpperUpRight",
-                         "mouthLowerDownLeft", "mouthLowerDownRight"), None)),
+                         "mouthLowerDownLeft", "mouthLowerDownRight"), None, True)),
     # MediaPipe on GRID's s1: his lips close in mouthClose; funnel, lips up and down are dead, and
-    # pressing goes against what is heard.
-    ("grid_s1", Source(("jawOpen", "mouthClose", "mouthPucker", "mouthRollUpper"), 3.0)),
+    # pressing goes against what is heard. In silence his mouth is on its way to the next word: it
+    # taught a mouth to stand open (leak on another speaker 0.02 -> 0.07).
+    ("grid_s1", Source(("jawOpen", "mouthClose", "mouthPucker", "mouthRollUpper"), 3.0,
+                        False)),
 ])
 
 # samples: float32, 16 kHz; weights: [frames, k] at ANIMATION_FPS; names: its k channels.
 _Recording = collections.namedtuple("_Recording", "name samples weights names")
 
 
-def write_real_corpus(folder, realdata):
-    """Write the real recordings in `realdata` as a dataset; returns {speaker: [subject names]}.
+def write_real_corpus(folder, realdata, speakers):
+    """Write the recordings of `speakers` as a dataset; returns {speaker: [subject names]}.
 
-    A speaker whose recordings are not there is left out. What stands there already, made of the
-    same labels by these tables, is kept. Raises UserError where there are no recordings.
+    A speaker whose recordings are not in the folder `realdata` is left out. What stands there
+    already, made of the same labels by these tables, is kept. Raises UserError where there are
+    no recordings.
     """
-    made_of = _made_of(realdata)
+    made_of = _made_of(realdata, speakers)
     names_of_speaker, records = collections.OrderedDict(), collections.OrderedDict()
     if find_dataset(folder):
         for name, record in Dataset(folder).subjects.items():
@@ -65,7 +69,8 @@ def write_real_corpus(folder, realdata):
         if names_of_speaker:
             return names_of_speaker
     recordings_of = {"facegood": _facegood, "grid_s1": _grid}
-    for speaker, source in SOURCES.items():
+    for speaker in speakers:
+        source = SOURCES[speaker]
         recordings = recordings_of[speaker](realdata, source)
         if not recordings:
             continue
@@ -73,8 +78,10 @@ def write_real_corpus(folder, realdata):
         for recording, targets in zip(recordings, calibrated(recordings, source.channels)):
             valid = np.ones(len(targets), bool)
             if source.piece_s:
-                valid[int(source.piece_s * ANIMATION_FPS) - 1::int(source.piece_s
-                                                                  * ANIMATION_FPS)] = False
+                length = int(source.piece_s * ANIMATION_FPS)
+                valid[length - 1::length] = False
+            if not source.rests:
+                valid &= ~_silent(recording)
             sound = np.round(recording.samples * INT16_SCALE)
             sound = np.clip(sound, -INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
             mask = {name: ABSENT for name in MODEL_CHANNELS if name not in source.channels}
@@ -83,15 +90,16 @@ def write_real_corpus(folder, realdata):
                 {"frames": len(targets), "mask": mask, "speaker": speaker, "made_of": made_of},
                 targets, valid, sound)
     if not records:
-        raise UserError("%s has no pairs, grid_s1_video or grid_s1_clips (--real_data)" % realdata)
+        raise UserError("%s has no recordings of %s (pairs, grid_s1_video or grid_s1_clips); "
+                        "give another --real_data" % (realdata, ", ".join(speakers)))
     write_manifest(folder, records, VERSION)
     return names_of_speaker
 
 
-def _made_of(realdata):
+def _made_of(realdata, speakers):
     """Hex digest of all that decides what the labels are."""
     digest = hashlib.sha256(repr((VERSION, REACH_PERCENTILE, OPENING_REACH, sorted(REACH.items()),
-                                  list(SOURCES.items()))).encode("utf-8"))
+                                  [(speaker, SOURCES[speaker]) for speaker in speakers])).encode("utf-8"))
     for pattern in ("pairs/*.csv", "grid_s1_video/*_mediapipe52.csv", "grid_s1_clips/labels.npz"):
         for path in sorted(glob.glob(os.path.join(realdata, pattern))):
             digest.update(sha256_of_file(path).encode("ascii"))
@@ -104,8 +112,7 @@ def calibrated(recordings, channels):
     Each channel is 0 where the face rests in silence, and reaches in speech what REACH says.
     jawOpen and mouthClose are scaled alike: lips meet where the two agree.
     """
-    silent = np.concatenate([silent_frames(speech_envelope(recording.samples))[
-        :len(recording.weights)] for recording in recordings])
+    silent = np.concatenate([_silent(recording) for recording in recordings])
     weights = np.concatenate([_columns(recording, channels) for recording in recordings])
     rest = np.median(weights[silent], axis=0) if silent.any() else weights.min(axis=0)
     weights = np.maximum(weights - rest, 0.0)                           # [frames, k]
@@ -121,6 +128,10 @@ def calibrated(recordings, channels):
         targets[:, MODEL_CHANNELS.index(channel)] = np.clip(scale * weights[:, column], 0.0, 1.0)
     borders = np.cumsum([len(recording.weights) for recording in recordings])
     return np.split(targets, borders[:-1])
+
+
+def _silent(recording):
+    return silent_frames(speech_envelope(recording.samples))[:len(recording.weights)]
 
 
 def _reach(values):
