@@ -99,6 +99,7 @@ def train(args, synthetic_names, validation_names, names_of_speaker):
     if result.interrupted:
         raise UserError("interrupted; %s.* is as it was" % args.out)
     print(score_table(result.scores))
+    run.model.close()
     return run.last_good        # not the best on synthetic voices: real faces are what counts
 
 

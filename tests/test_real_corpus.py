@@ -1,4 +1,6 @@
 """Real labels on one scale, each source with its own channels."""
+import os
+
 import numpy as np
 import pytest
 
@@ -43,7 +45,7 @@ def test_a_face_is_calibrated_to_rest_at_0_and_to_the_teachers_reach():
 
 
 def test_pieces_are_not_mixed_at_their_borders():
-    weights = np.repeat([[0.0], [1.0]], 75, axis=0)                     # two pieces of 3 s at 25 fps
+    weights = np.repeat([[0.0], [1.0]], 75, axis=0)                 # two pieces of 3 s, 25 fps
     pieces = real_corpus._pieces(weights, 25, 3.0)
     assert pieces.shape == (180, 1)
     np.testing.assert_array_equal(pieces[:, 0], np.repeat([0.0, 1.0], 90))
@@ -61,7 +63,6 @@ def test_every_source_names_channels_it_has_a_reach_for():
 
 
 def test_the_captures_are_written_with_their_mask_once(tmp_path):
-    import os
     if not os.path.isdir(os.path.join(SHARED, "realdata", "pairs")):
         pytest.skip("needs ../shared/realdata, which is not part of the repository")
     folder = str(tmp_path / "corpus")

@@ -98,8 +98,9 @@ def write_real_corpus(folder, realdata, speakers):
 
 def _made_of(realdata, speakers):
     """Hex digest of all that decides what the labels are."""
-    digest = hashlib.sha256(repr((VERSION, REACH_PERCENTILE, OPENING_REACH, sorted(REACH.items()),
-                                  [(speaker, SOURCES[speaker]) for speaker in speakers])).encode("utf-8"))
+    tables = (VERSION, REACH_PERCENTILE, OPENING_REACH, sorted(REACH.items()),
+              [(speaker, SOURCES[speaker]) for speaker in speakers])
+    digest = hashlib.sha256(repr(tables).encode("utf-8"))
     for pattern in ("pairs/*.csv", "grid_s1_video/*_mediapipe52.csv", "grid_s1_clips/labels.npz"):
         for path in sorted(glob.glob(os.path.join(realdata, pattern))):
             digest.update(sha256_of_file(path).encode("ascii"))
