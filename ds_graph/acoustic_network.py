@@ -13,7 +13,8 @@ from utils.constants import (ACOUSTIC_STEPS, CONTEXT_WINDOW_FRAMES, DS_INITIALIZ
                              DS_INPUT_LENGTHS, DS_INPUT_NODE, DS_INPUT_SAMPLES, DS_METADATA_NODE,
                              DS_MFCCS, DS_NEW_STATE_C, DS_NEW_STATE_H, DS_PROBABILITIES,
                              DS_STATE_C, DS_STATE_H, MFCC_COEFFICIENTS, MFCC_STEP_SAMPLES,
-                             MFCC_WINDOW_SAMPLES, NUM_LETTERS, SAMPLE_RATE_HZ)
+                             MFCC_WINDOW_SAMPLES, NUM_LETTERS, PROBABILITY_FLOOR,
+                             SAMPLE_RATE_HZ)
 from utils.files import written_aside
 from utils.quiet_tensorflow import tf
 
@@ -25,6 +26,10 @@ CONTEXT_SIZE = CONTEXT_WINDOW_FRAMES * MFCC_COEFFICIENTS           # 494
 # c0 of speech is -28 +- 10. The scale is less than its spread, so that 8 bits hold its weights
 # and those of the other coefficients about equally well.
 C0_MIDDLE, C0_SCALE = -30.0, 5.0
+
+# Of the phone output that is trained beside.
+PHONE_UNITS = 64
+PHONE_NOISE_NATS = 0.5
 
 LSTM_KERNEL, LSTM_BIAS = "lstm_fused_cell/kernel", "lstm_fused_cell/bias"
 
@@ -177,22 +182,49 @@ def write_tflite(path, weights, eight_bit=True):
         stream.write(content)
 
 
-def training_graph(width, chunk_frames, num_phones, initial):
+def random_phone_weights(num_phones, seed):
+    """Weights that tell phones from the 29 log-probabilities, in training only."""
+    random = np.random.RandomState(seed)
+    shapes = (("phones/weights_1", (NUM_LETTERS, PHONE_UNITS)), ("phones/bias_1", (PHONE_UNITS,)),
+              ("phones/weights_2", (PHONE_UNITS, num_phones)), ("phones/bias_2", (num_phones,)))
+    return {name: (random.randn(*shape) * (0.0 if len(shape) == 1 else np.sqrt(1.0 / shape[0]))
+                   ).astype(np.float32) for name, shape in shapes}
+
+
+def phone_logits_of(logits, weights):
+    """Phone logits [n, phones] from what an animation network gets of letter logits [n, 29].
+
+    That is ln(max(p, PROBABILITY_FLOOR)). The noise makes the evidence stand out of what 8 bits
+    and another voice blur.
+    """
+    scores = tf.maximum(tf.nn.log_softmax(logits), np.log(PROBABILITY_FLOOR))
+    scores += tf.random_normal(tf.shape(scores), stddev=PHONE_NOISE_NATS)
+    hidden = tf.nn.relu(tf.nn.bias_add(tf.matmul(0.2 * scores, weights["phones/weights_1"]),
+                                       weights["phones/bias_1"]))           # [n, units]
+    return tf.nn.bias_add(tf.matmul(hidden, weights["phones/weights_2"]),
+                          weights["phones/bias_2"])
+
+
+def training_graph(width, chunk_frames, phone_weights, initial):
     """The graph that learns: a namedtuple of its tensors, in the default graph.
 
-    `initial` holds weights of `random_weights` and "phones/weights", "phones/bias" of an extra
-    output for phones, which steers the hidden layers in training and is left out of the files.
+    Args:
+      phone_weights: what a frame of each phone counts, [phones].
+      initial: weights of `random_weights` and `random_phone_weights`. The latter tell phones
+        from the letters' log-probabilities and are left out of the files: they force letters
+        that do not win to say which phone sounds, also where blank or space wins.
     """
     Graph = collections.namedtuple("Graph", (
-        "mfccs letters phones state_c state_h learning_rate ctc_weight "
-        "new_c new_h logits letter_loss phone_loss ctc_loss letter_accuracy train variables "
-        "plain"))
+        "mfccs letters phones state_c state_h learning_rate ctc_weight letter_weight "
+        "new_c new_h logits letter_loss phone_loss ctc_loss letter_accuracy phone_accuracy "
+        "train variables plain"))
     padding = CONTEXT_WINDOW_FRAMES - 1
     mfccs = tf.placeholder(tf.float32, [None, chunk_frames + padding, MFCC_COEFFICIENTS])
     letters = tf.placeholder(tf.int32, [None, chunk_frames])
     phones = tf.placeholder(tf.int32, [None, chunk_frames])
     state_c, state_h = (tf.placeholder(tf.float32, [None, width]) for _ in range(2))
-    learning_rate, ctc_weight = (tf.placeholder(tf.float32, []) for _ in range(2))
+    learning_rate, ctc_weight, letter_weight = (tf.placeholder(tf.float32, [])
+                                                for _ in range(3))
 
     variables = {name: tf.get_variable(name, initializer=value, use_resource=False)
                  for name, value in initial.items()}
@@ -206,27 +238,30 @@ def training_graph(width, chunk_frames, num_phones, initial):
     cells, outputs = block_lstm(tf.reshape(hidden, [chunk_frames, -1, width]), chunk_frames,
                                 state_c, state_h, weights)                  # [T, B, width]
     hidden = tf.nn.dropout(dense(tf.reshape(outputs, [-1, width]), weights, 5), rate=0.05)
-    logits = tf.reshape(linear(hidden, weights, 6), [chunk_frames, -1, NUM_LETTERS])
-    phone_logits = tf.nn.bias_add(tf.matmul(hidden, weights["phones/weights"]),
-                                  weights["phones/bias"])
-    phone_logits = tf.reshape(phone_logits, [chunk_frames, -1, num_phones])
+    flat_logits = linear(hidden, weights, 6)                                # [T B, 29]
+    logits = tf.reshape(flat_logits, [chunk_frames, -1, NUM_LETTERS])
+    phone_logits = phone_logits_of(flat_logits, variables)                  # [T B, phones]
 
-    letters_t, phones_t = tf.transpose(letters), tf.transpose(phones)       # [T, B]
+    letters_t = tf.transpose(letters)                                       # [T, B]
+    flat_phones = tf.reshape(tf.transpose(phones), [-1])                    # [T B]
     letter_loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=letters_t, logits=logits))
-    phone_loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=phones_t, logits=phone_logits))
+    counts = tf.gather(tf.constant(phone_weights, tf.float32), flat_phones)
+    phone_loss = tf.reduce_sum(counts * tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=flat_phones, logits=phone_logits)) / tf.reduce_sum(counts)
     ctc_loss = tf.cond(ctc_weight > 0.0, lambda: spelling_loss(letters, logits),
                        lambda: tf.constant(0.0))
-    accuracy = tf.reduce_mean(tf.cast(tf.equal(
-        tf.argmax(logits, axis=2, output_type=tf.int32), letters_t), tf.float32))
-    loss = letter_loss + 0.3 * phone_loss + ctc_weight * ctc_loss
+    accuracy, phone_accuracy = (
+        tf.reduce_mean(tf.cast(tf.equal(tf.argmax(scores, axis=-1, output_type=tf.int32), truth),
+                               tf.float32))
+        for scores, truth in ((logits, letters_t), (phone_logits, flat_phones)))
+    loss = letter_weight * letter_loss + phone_loss + ctc_weight * ctc_loss
     trained = list(variables.values())
     gradients, _ = tf.clip_by_global_norm(tf.gradients(loss, trained), 2.0)
     train = tf.train.AdamOptimizer(learning_rate).apply_gradients(zip(gradients, trained))
-    return Graph(mfccs, letters, phones, state_c, state_h, learning_rate, ctc_weight, cells[-1],
-                 outputs[-1], logits, letter_loss, phone_loss, ctc_loss, accuracy, train,
-                 variables, weights)
+    return Graph(mfccs, letters, phones, state_c, state_h, learning_rate, ctc_weight,
+                 letter_weight, cells[-1], outputs[-1], logits, letter_loss, phone_loss, ctc_loss,
+                 accuracy, phone_accuracy, train, variables, weights)
 
 
 def plain_weights(variables):
@@ -241,7 +276,7 @@ def plain_weights(variables):
     weights = dict(variables)
     weights["layer_1/weights"] = variables["layer_1/weights"] * scale
     for name in list(weights):
-        if len(weights[name].shape) == 2:
+        if len(weights[name].shape) == 2 and not name.startswith("phones/"):
             weights[name] = eight_bit_grid(weights[name])
     weights["layer_1/bias"] = variables["layer_1/bias"] - tf.reduce_sum(
         middle * weights["layer_1/weights"], axis=0)

@@ -10,9 +10,10 @@ Speech: synthesisers and texts of these Debian packages (nothing is downloaded):
 
 It goes to --work_folder (about 320 kB a minute of speech), where the weights are saved too every
 100 steps; a second run takes up what is there. Training learns the letter of each frame from
-the synthesisers' own phone times, and then the spelling as well (CTC), which keeps the letters
-where they sound. It runs on TensorFlow 1.15 and 2.x. The files need 1.15 with
-`toco_from_protos` on PATH (activate the environment): elsewhere the script says so at its end.
+the synthesisers' own phone times, then the spelling as well (CTC), and all the time to say with
+the 29 log-probabilities which phone sounds, whichever letter wins. It runs on TensorFlow 1.15 and
+2.x. The files need 1.15 with `toco_from_protos` on PATH (activate the environment): elsewhere the
+script says so at its end.
 
 Writes output_graph.pb, output_graph.tflite and alphabet.txt to ds_graph/deepspeech-mini/.
 """
@@ -31,11 +32,14 @@ from utils.errors import UserError, run_script                              # no
 from utils.files import make_folder, written_aside                          # noqa: E402
 
 WIDTH = 320                         # .pb and .tflite together 6.5 MB
-NUM_LANES, CHUNK_FRAMES = 32, 64    # a step learns from 32 pieces of 1.28 s
+NUM_LANES, CHUNK_FRAMES = 64, 96    # a step learns from 64 pieces of 1.92 s
 LEARNING_RATE, LAST_LEARNING_RATE = 1.5e-3, 5e-5
 WARM_UP_STEPS = 100
-CTC_FROM = 0.45                     # part of the training after which CTC joins in
-CTC_WEIGHT = 0.3
+CTC_FROM = 0.3                      # part of the training after which CTC joins in
+CTC_WEIGHT = 1.0
+LETTER_WEIGHT, LETTER_WEIGHT_WITH_CTC = 1.0, 0.4
+# A frame of these counts double in the phone loss: what lips must not miss.
+LIP_PHONES = ("P", "B", "M", "F", "V", "W", "UW")
 RESET_PROBABILITY = 0.06            # of a lane starting anew, as a file does
 SAVE_EVERY_STEPS = 100
 
@@ -56,16 +60,17 @@ def lanes_of_streams(streams, random):
     """One pass over the corpus as parallel lanes, in a new order.
 
     Returns (MFCCs [lanes, frames + 18, 26] with zero vectors before and after, as a file has
-    them; letters and phones [lanes, frames]).
+    them; letters and phones [lanes, frames]). Every minute sounds as of another speaker, with
+    other breaths, in another place than on the last pass.
     """
+    from ds_graph.spectral_spoiling import spoilt
+    from utils.speech_synthesis import PHONES, SILENCE
     mfccs, letters, phones = streams
     per_lane = len(mfccs) // NUM_LANES
     chosen = random.permutation(len(mfccs))[:per_lane * NUM_LANES]
-    mfccs = mfccs[chosen].reshape(NUM_LANES, -1, mfccs.shape[-1])
-    # Another level and colour for each lane; digital silence stays what it is.
-    shift = random.randn(NUM_LANES, 1, mfccs.shape[-1]) * 0.25
-    shift[..., 0] *= 16.0
-    mfccs = mfccs + np.where(mfccs[..., :1] < -150.0, 0.0, shift).astype(np.float32)
+    mfccs = np.stack([spoilt(random, mfccs[i], phones[i] == PHONES.index(SILENCE))
+                      for i in chosen])
+    mfccs = mfccs.reshape(NUM_LANES, -1, mfccs.shape[-1])
     padded = np.pad(mfccs, ((0, 0), (CONTEXT_FRAMES, CONTEXT_FRAMES), (0, 0)), "constant")
     return padded, letters[chosen].reshape(NUM_LANES, -1), phones[chosen].reshape(NUM_LANES, -1)
 
@@ -79,7 +84,7 @@ def learning_rate(step, num_steps):
         1.0 + np.cos(np.pi * min(part, 1.0)))
 
 
-def train(folder, num_steps):
+def train(folder, num_steps, num_threads):
     """Learn from the streams in `folder`; weights go to weights.npz there."""
     from ds_graph import acoustic_network
     from ds_graph.speech_corpus import load_streams
@@ -88,15 +93,16 @@ def train(folder, num_steps):
 
     random = np.random.RandomState(5)
     path = os.path.join(folder, "weights.npz")
-    first_step, initial = saved_variables(path)
-    if initial is None:
-        initial = acoustic_network.random_weights(WIDTH, seed=5)
-        initial["phones/weights"] = (random.randn(WIDTH, len(PHONES)) * 0.05).astype(np.float32)
-        initial["phones/bias"] = np.zeros(len(PHONES), np.float32)
-    settings = tf.ConfigProto(intra_op_parallelism_threads=2, inter_op_parallelism_threads=1)
+    initial = acoustic_network.random_weights(WIDTH, seed=5)
+    initial.update(acoustic_network.random_phone_weights(len(PHONES), seed=5))
+    first_step, saved = saved_variables(path)
+    initial.update((name, saved[name]) for name in initial if name in saved)
+    phone_weights = [2.0 if phone in LIP_PHONES else 1.0 for phone in PHONES]
+    settings = tf.ConfigProto(intra_op_parallelism_threads=num_threads,
+                              inter_op_parallelism_threads=1)
     with tf.Graph().as_default(), tf.Session(config=settings) as session:
         tf.set_random_seed(5)
-        graph = acoustic_network.training_graph(WIDTH, CHUNK_FRAMES, len(PHONES), initial)
+        graph = acoustic_network.training_graph(WIDTH, CHUNK_FRAMES, phone_weights, initial)
         session.run(tf.global_variables_initializer())
         state = [np.zeros((NUM_LANES, WIDTH), np.float32)] * 2
         step, started_s, sums = first_step, time.time(), []
@@ -108,24 +114,26 @@ def train(folder, num_steps):
                 anew = random.rand(NUM_LANES) < (1.0 if first == 0 else RESET_PROBABILITY)
                 chunk[anew, :CONTEXT_FRAMES] = 0.0
                 state = [np.where(anew[:, np.newaxis], 0.0, part) for part in state]
+                with_ctc = step >= CTC_FROM * num_steps
                 results = session.run(
                     [graph.letter_loss, graph.phone_loss, graph.ctc_loss, graph.letter_accuracy,
-                     graph.new_c, graph.new_h, graph.train],
+                     graph.phone_accuracy, graph.new_c, graph.new_h, graph.train],
                     {graph.mfccs: chunk, graph.letters: letters[:, frames],
                      graph.phones: phones[:, frames], graph.state_c: state[0],
                      graph.state_h: state[1],
                      graph.learning_rate: learning_rate(step, num_steps),
-                     graph.ctc_weight: CTC_WEIGHT if step > CTC_FROM * num_steps else 0.0})
-                state = results[4:6]
-                sums.append(results[:4])
+                     graph.ctc_weight: CTC_WEIGHT if with_ctc else 0.0,
+                     graph.letter_weight: LETTER_WEIGHT_WITH_CTC if with_ctc else LETTER_WEIGHT})
+                state = results[5:7]
+                sums.append(results[:5])
                 step += 1
                 if not np.isfinite(results[0]):
                     raise UserError("the loss is no number at step %d; the last good weights are "
                                     "in %s" % (step, path))
                 if step % 20 == 0:
                     rate = (step - first_step) / (time.time() - started_s)
-                    print("step %d of %d  letters %.3f  phones %.3f  ctc %.3f  accuracy %.3f  "
-                          "%.2f steps/s  %.0f s left" % (
+                    print("step %d of %d  letters %.3f  phones %.3f  ctc %.3f  right letters %.3f  "
+                          "phones %.3f  %.2f steps/s  %.0f s left" % (
                               (step, num_steps) + tuple(np.mean(sums, axis=0))
                               + (rate, (num_steps - step) / rate)), flush=True)
                     sums = []
@@ -145,9 +153,9 @@ def save_variables(path, step, variables, plain):
 
 
 def saved_variables(path):
-    """(step, variables) of an interrupted training, or (0, None)."""
+    """(step, variables) of an interrupted training, or (0, none)."""
     if not os.path.isfile(path):
-        return 0, None
+        return 0, {}
     with np.load(path) as arrays:
         return int(arrays["step"]), {name: arrays[name] for name in arrays.files
                                      if name != "step" and not name.startswith("plain/")}
@@ -190,7 +198,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=float, default=9.0, help="of speech to make")
-    parser.add_argument("--steps", type=int, default=3300, help="of training")
+    parser.add_argument("--steps", type=int, default=2500, help="of training")
+    parser.add_argument("--threads", type=int, default=1,
+                        help="of training; more than free cores slow it down")
     parser.add_argument("--export_only", action="store_true", help="write the files, no training")
     parser.add_argument("--work_folder", default=os.path.join(
         os.path.dirname(here), "training", "deepspeech-mini"))
@@ -203,7 +213,7 @@ def main():
     if not arguments.export_only:
         make_folder(arguments.work_folder)
         make_speech(arguments.work_folder, num_streams)
-        train(arguments.work_folder, arguments.steps)
+        train(arguments.work_folder, arguments.steps, arguments.threads)
     export(arguments.work_folder, arguments.out_folder)
 
 

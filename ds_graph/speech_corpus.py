@@ -77,13 +77,17 @@ def spoken(text, voice, speed, pitch):
              for word, start_s, end_s in utterance.words]
     num_frames = max(0, 1 + (len(utterance.samples) - MFCC_WINDOW_SAMPLES) // MFCC_STEP_SAMPLES)
     samples = utterance.samples[:num_frames * MFCC_STEP_SAMPLES]
+    return Take(samples, letter_frames(words, utterance.phones, num_frames),
+                phone_frames(utterance.phones, num_frames))
+
+
+def phone_frames(phones, num_frames):
+    """Class in PHONES of each of `num_frames` MFCC frames, int8: the phone at its middle."""
     middles_s = (np.arange(num_frames) * MFCC_STEP_SAMPLES + MFCC_WINDOW_SAMPLES / 2.0) \
         / SAMPLE_RATE_HZ
-    ends_s = np.array([end_s for _, _, end_s in utterance.phones])
-    phone_classes = np.array([PHONES.index(phone) for phone, _, _ in utterance.phones], np.int8)
-    phones = phone_classes[np.minimum(np.searchsorted(ends_s, middles_s, side="right"),
-                                      len(ends_s) - 1)]
-    return Take(samples, letter_frames(words, utterance.phones, num_frames), phones)
+    ends_s = np.array([end_s for _, _, end_s in phones])
+    classes = np.array([PHONES.index(phone) for phone, _, _ in phones], np.int8)
+    return classes[np.minimum(np.searchsorted(ends_s, middles_s, side="right"), len(ends_s) - 1)]
 
 
 class StreamMaker(object):

@@ -274,8 +274,8 @@ def test_the_default_checkpoint_on_an_embedded_subject(tmp_path):
     card = json.loads(path.read_text())
     assert set(card["systems"]) == {"system", "loudness", "mean", "labels"}
     ours, loudness = card["systems"]["system"], card["systems"]["loudness"]
-    # The default was trained on labels of this kind.
-    assert ours["opening_r"] > loudness["opening_r"] + 0.1
+    # The default was trained on labels of this kind, but a frame later, as real faces are.
+    assert ours["opening_r"] > loudness["opening_r"] + 0.05
     assert abs(ours["opening_lag_ms"]) <= 34.0 and 0.7 < ours["mouth_jitter_ratio"] < 1.3
     assert ours["silence_leak"] < 0.1 and len(card["scored_channels"]) > 20
     assert ours["blinks_a_minute"] > 5.0 and loudness["blinks_a_minute"] == 0.0

@@ -1,0 +1,92 @@
+"""MFCCs spoiled as another speaker, room and background would: ds_graph/spectral_spoiling.py."""
+import numpy as np
+import pytest
+
+from ds_graph import spectral_spoiling as spoiling
+from utils.constants import MFCC_COEFFICIENTS, SAMPLE_RATE_HZ
+from utils.mfcc import mfcc_of_samples
+
+
+@pytest.fixture(scope="module")
+def mfccs():
+    """A buzz that swells, then digital silence: [100, 26]."""
+    times_s = np.arange(SAMPLE_RATE_HZ * 2) / float(SAMPLE_RATE_HZ)
+    samples = 0.1 * np.sign(np.sin(2 * np.pi * 120 * times_s)) * (1 + np.sin(9 * times_s))
+    samples[SAMPLE_RATE_HZ:] = 0.0
+    return mfcc_of_samples(samples.astype(np.float32))
+
+
+@pytest.fixture
+def silent(mfccs):
+    return np.arange(len(mfccs)) > 48
+
+
+def test_mfccs_are_the_transform_of_the_smooth_spectrum(mfccs):
+    np.testing.assert_allclose(spoiling.mfccs_of(spoiling.bands_of(mfccs)), mfccs, atol=1e-3)
+
+
+def test_bands_have_the_level_of_the_sound():
+    noise = np.random.RandomState(0).randn(SAMPLE_RATE_HZ) * 0.05
+    quiet, loud = (spoiling.bands_of(mfcc_of_samples((noise * gain).astype(np.float32)))
+                   for gain in (0.1, 1.0))
+    np.testing.assert_allclose((loud - quiet).mean(0), np.log(10.0), atol=0.01)
+
+
+def test_an_unbent_axis_changes_nothing(mfccs):
+    class Middle(object):
+        def randn(self, num):
+            return np.zeros(num)
+    matrix = spoiling._tract_of_another_length(Middle())
+    np.testing.assert_allclose(np.dot(mfccs, matrix.T), spoiling.bands_of(mfccs), atol=1e-3)
+
+
+def test_a_longer_tract_moves_a_peak_and_leaves_the_ends():
+    class Stretched(object):
+        def randn(self, num):
+            return np.array([1.0, 0.0])
+    bands = np.zeros((1, spoiling.NUM_BANDS))
+    bands[0] = np.exp(-0.5 * ((np.arange(spoiling.NUM_BANDS) - 20.0) / 3.0) ** 2)
+    matrix = spoiling._tract_of_another_length(Stretched())
+    moved = np.dot(spoiling.mfccs_of(bands), matrix.T)
+    assert moved.argmax() in (18, 19) and abs(moved[0, 0]) < 0.02 and abs(moved[0, -1]) < 0.02
+
+
+def test_the_sum_of_equal_sounds_is_three_decibels_louder():
+    np.testing.assert_allclose(spoiling._added(np.zeros(3), np.array([0.0, -50.0, 50.0])),
+                               [0.5 * np.log(2.0), 0.0, 50.0], atol=1e-6)
+
+
+def test_a_room_holds_on_and_adds_no_sound_before():
+    bands = np.full((40, spoiling.NUM_BANDS), -20.0)
+    bands[10] = 0.0
+    tail = spoiling._in_a_room(np.random.RandomState(0), bands)[:, 0]
+    assert np.ptp(tail[1:10]) < 0.5 and tail[:10].max() < -19.0
+    assert abs(tail[10]) < 1e-3 and 0.0 > tail[11] > tail[14] > tail[20] > -20.0 and tail[11] > -5.0
+
+
+def test_breaths_are_in_the_pauses_only(silent):
+    bands = np.full((len(silent), spoiling.NUM_BANDS), -10.0)
+    heard = [spoiling._with_breaths(np.random.RandomState(seed), bands, silent, loud=0.0)
+             for seed in range(10)]
+    assert all((breath[~silent] == bands[~silent]).all() for breath in heard)
+    short = np.arange(len(silent)) % 20 < 9
+    assert (spoiling._with_breaths(np.random.RandomState(0), bands, short, 0.0) == bands).all()
+    assert np.mean([(breath[silent] > -9.0).any() for breath in heard]) >= 0.4
+
+
+def test_digital_silence_and_what_is_nothing_else_stay(mfccs, silent):
+    for seed in range(20):
+        changed = spoiling.spoilt(np.random.RandomState(seed), mfccs, silent)
+        assert changed.dtype == np.float32 and changed.shape == (len(mfccs), MFCC_COEFFICIENTS)
+        assert np.isfinite(changed).all() and changed[:45, 0].min() > -100.0
+        np.testing.assert_array_equal(changed[55:], mfccs[55:].astype(np.float32))
+        assert np.abs(changed[:45] - mfccs[:45]).mean() > 0.05
+    zeros = mfccs[55:]
+    np.testing.assert_array_equal(
+        spoiling.spoilt(np.random.RandomState(0), zeros, np.ones(len(zeros), bool)),
+        zeros.astype(np.float32))
+
+
+def test_the_same_seed_spoils_the_same(mfccs, silent):
+    first, second = (spoiling.spoilt(np.random.RandomState(3), mfccs, silent) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
