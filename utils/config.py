@@ -143,7 +143,8 @@ CONFIG = (
 RECIPE = collections.OrderedDict([
     ("learning_rate", 2e-3), ("learning_rate_schedule", "cosine"), ("warmup_steps", 500),
     ("label_standardisation", True), ("start_at_mean", True),
-    ("absolute_reconstruction_loss", True), ("velocity_weight", 1.0), ("opening_weight", 1.0)])
+    ("absolute_reconstruction_loss", True), ("velocity_weight", 1.0), ("opening_weight", 1.0),
+    ("altered_copies", 1)])
 
 
 class Config(object):
