@@ -530,7 +530,7 @@ def test_script_trains_the_embedded_set(tmp_path):
                         REPOSITORY, "ds_graph", "deepspeech-mini", "output_graph.tflite"))
     write_config(str(tmp_path / "training_config.cfg"), config)
     done = run_script(tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.split("\n")
     table = lines[[line.startswith("channel ") for line in lines].index(True) + 1:]
     assert [line.split()[0] for line in table[:53]] == list(MODEL_CHANNELS) + ["mean"]

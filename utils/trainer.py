@@ -257,6 +257,7 @@ class Trainer(object):
         finally:
             line.close()
             summaries.close()
+            self.model.end_training()
         if stop:
             self._say("stopped by %s at step %d of %d; saved %s; go on with --resume"
                       % (stop[0], self.step, self.total_steps, self.last_good))

@@ -410,7 +410,15 @@ class VocaModel(object):
             weights = self.session.run(tf.trainable_variables())
         return all(np.isfinite(values).all() for values in weights)
 
+    def end_training(self):
+        """Let the prepared steps go (train_step prepares them anew).
+
+        Left to the end of Python, they find TensorFlow gone, and say so on stderr.
+        """
+        self._prepared.clear()
+
     def close(self):
+        self.end_training()
         self.session.close()
 
 
