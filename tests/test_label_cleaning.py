@@ -8,8 +8,8 @@ import pytest
 from utils import label_cleaning, metrics
 from utils.channels import MODEL_CHANNELS
 from utils.constants import ANIMATION_FPS
-from utils.label_cleaning import (calibrated, compared_sides, jumps, moving, neutral_pose,
-                                  smoothed, swapped_sides, to_animation_frames)
+from utils.label_cleaning import (calibrated, jumps, moving, neutral_pose, smoothed,
+                                  swapped_sides, to_animation_frames)
 from utils.prediction_files import read_face
 from utils.resample import resample_frames
 
@@ -270,19 +270,6 @@ def test_gaze_that_goes_together_and_gaze_that_does_not():
     assert swapped_sides(part, names, np.arange(300) < 70) == []
 
 
-def test_a_mirrored_face_is_found_by_comparison_only():
-    weights, names = gazing()
-    valid = np.ones(len(weights), bool)
-    mirrored = weights[:, [1, 0, 3, 2]]
-    assert swapped_sides(mirrored, names, valid) == []
-    assert [finding.pair for finding in compared_sides(mirrored, names, weights, names, valid)] == [
-        "eyeLookIn", "eyeLookOut"]
-    assert compared_sides(weights, names, weights, names, valid) == []
-    # By name, whatever the order.
-    backwards = names[::-1]
-    assert compared_sides(weights, names, weights[:, ::-1], backwards, valid) == []
-
-
 def test_sides_that_do_not_differ_say_nothing():
     weights = np.repeat(wandering(300, 4), 2, axis=1)
     names = ("eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight",
@@ -326,26 +313,14 @@ def test_real_captures_have_their_sides_right_and_swaps_are_found(captures):
     for name, (_, weights, names) in captures.items():
         valid = np.ones(len(weights), bool)
         assert swapped_sides(weights, names, valid) == [], name
-        noisy = weights + np.random.RandomState(0).normal(0, 0.005, weights.shape)
-        assert compared_sides(weights, names, noisy, names, valid) == [], name
-        lopsided = 0
-        for left, channel in enumerate(names):
-            if not channel.endswith("Left"):
-                continue
-            pair = channel[:-4]
-            right = names.index(pair + "Right")
+        if name not in ("live link 1", "live link 2", "tracked"):
+            continue                    # the gaze of the others hardly moves
+        for pair in ("eyeLookIn", "eyeLookOut"):
+            sides = [names.index(pair + "Left"), names.index(pair + "Right")]
             swapped = weights.copy()
-            swapped[:, [left, right]] = weights[:, [right, left]]
-            found = [finding.pair for finding in compared_sides(
-                swapped, names, noisy, names, valid)]
-            if (weights[:, left] - weights[:, right]).std() > 0.005:
-                assert found == [pair], (name, pair)
-                lopsided += 1
-            if pair in ("eyeLookIn", "eyeLookOut") and name in ("live link 1", "live link 2",
-                                                                "tracked"):
-                assert [(finding.pair, finding.against) for finding in swapped_sides(
-                    swapped, names, valid)] == [("eyeLookIn", "eyeLookOut")], name
-        assert lopsided >= (0 if name == "solved rig" else 4), name
+            swapped[:, sides] = weights[:, sides[::-1]]
+            assert [(finding.pair, finding.against) for finding in swapped_sides(
+                swapped, names, valid)] == [("eyeLookIn", "eyeLookOut")], name
 
 
 def test_smoothing_and_calibration_take_no_closure_of_a_real_speaker(realdata, captures):

@@ -35,8 +35,8 @@ RELATED_SIDES = (
 SIDES_DEVIATION = 0.002         # a pair whose difference moves less says nothing
 SIDES_R = 0.3                   # against the expectation by that much: suspicious
 
-# pair, against: what was compared ("eyeLookIn": eyeLookInLeft and eyeLookInRight; against is the
-# same name where two sources are compared). r: of their left-right differences. words: for people.
+# pair, against: what was compared ("eyeLookIn": eyeLookInLeft and eyeLookInRight). r: of their
+# left-right differences. words: for people.
 SidesFinding = collections.namedtuple("SidesFinding", "pair against r words")
 
 
@@ -145,7 +145,7 @@ def moving(weights, valid):
 def swapped_sides(weights, names, valid):
     """[SidesFinding] of pairs whose left and right disagree with another pair's of the same face.
 
-    A face mirrored as a whole agrees with itself; compared_sides finds that.
+    A face mirrored as a whole agrees with itself and is not found.
     """
     differences = _side_differences(weights, names, valid)
     found = []
@@ -157,23 +157,6 @@ def swapped_sides(weights, names, valid):
                     "left and right of %s or of %s look swapped: where one is stronger on the "
                     "left, the other is so on the %s (r %.2f)"
                     % (pair, against, "left" if r > 0 else "right", r))))
-    return found
-
-
-def compared_sides(weights_a, names_a, weights_b, names_b, valid):
-    """[SidesFinding] of pairs that lean to the other side in a second source of the same frames.
-
-    weights_a [frames, len(names_a)] are the labels, weights_b [frames, len(names_b)] a tracker's.
-    """
-    first = _side_differences(weights_a, names_a, valid)
-    second = _side_differences(weights_b, names_b, valid)
-    found = []
-    for pair in first:
-        if pair in second:
-            r = _r(first[pair], second[pair])
-            if r < -SIDES_R:
-                found.append(SidesFinding(pair, pair, r, (
-                    "left and right of %s are swapped against the picture (r %.2f)" % (pair, r))))
     return found
 
 
