@@ -65,7 +65,8 @@ def main():
         labels, samples, valid = scorecard.load_subject(*args.subject)
         args.audio_fname = labels_path = " subject ".join(args.subject)
     else:
-        labels, samples, valid = scorecard.load_face(labels_path), read_audio(args.audio_fname), None
+        labels, valid = scorecard.load_face(labels_path), None
+        samples = read_audio(args.audio_fname)
     timings = read_timings(args.timings) if args.timings else None
     mean_of = [scorecard.load_face(path) for path in args.mean_of]
     eye_motion = None
