@@ -257,6 +257,15 @@ def test_a_capture_of_another_take_is_refused_unless_forced(tmp_path):
     assert record["alignment"]["confidence"] < av_offset.MIN_CONFIDENCE
 
 
+def test_a_capture_as_long_as_its_sound_is_in_step_where_the_search_is_not_sure(tmp_path):
+    for extension in (".mp4", ".csv"):
+        shutil.copy(os.path.join(REPOSITORY, "training_data", "1" + extension), str(tmp_path))
+    record, _ = process(tmp_path, "1")
+    assert record["alignment"]["confidence"] < av_offset.MIN_CONFIDENCE
+    assert (record["alignment"]["method"], record["alignment"]["start_s"]) == ("in step", 0.0)
+    assert "as long as the sound" in record["warnings"][0]
+
+
 def test_an_offset_is_told_and_corrected_on_demand(tmp_path):
     _, weights, names = read_live_link_csv(EMBEDDED + ".csv")
     late = np.concatenate([np.repeat(weights[:1], 3, axis=0), weights[:-3]])

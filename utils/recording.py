@@ -32,6 +32,7 @@ PROCESSING_VERSION = 1                  # raised when the same source gives othe
 TRACK_NAME = "track.npz"
 BLOCK_S = 10.0                          # of sound held at a time
 ENVELOPE_BLOCK_S, ENVELOPE_MARGIN_S = 60, 1
+SAME_LENGTH_S = 0.1                     # a take as long as its sound to that was cut with it
 MAX_SEARCHED_LAG_S = 5.0                # between a capture and a sound that know no common time
 MAX_OFFSET_S = 0.5                      # between sound and picture of one file
 MIN_VALID_S = 0.5                       # of frames to learn from; with less, there is no subject
@@ -232,6 +233,10 @@ def _aligned(track, valid_rows, envelope, source, options, warnings):
     if lag.confidence < av_offset.MIN_CONFIDENCE:
         told = ("its place in the sound was searched and is not sure: %+.2f s, confidence %.2f, "
                 "below %.2f" % (-lag.lag_s, lag.confidence, av_offset.MIN_CONFIDENCE))
+        lasts_s = track.times_s[-1] - track.times_s[0]
+        if abs(lasts_s - len(envelope) / float(ANIMATION_FPS)) <= SAME_LENGTH_S:
+            warnings.append("in step, since it is as long as the sound; %s" % told)
+            return _alignment("in step", 0.0, lag.confidence)
         if not options.force:
             raise UserError("%s: %s; check that both are one take, or take it by --force"
                             % (os.path.basename(track.path), told))
