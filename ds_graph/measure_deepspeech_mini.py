@@ -145,16 +145,22 @@ def silence_rows(graph):
         yield "%-34s %6.4f  %6.4f" % (name, blank.mean(), blank.min())
 
 
-def main():
+def get_parser(description, num_sentences):
+    """The flags of the scripts that measure a graph."""
     here = os.path.dirname(os.path.abspath(__file__))
-    parser = argparse.ArgumentParser(description=__doc__,
+    parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--graph", default=os.path.join(here, "deepspeech-mini",
                                                         "output_graph.tflite"))
-    parser.add_argument("--sentences", type=int, default=10, help="spoken by each voice")
+    parser.add_argument("--sentences", type=int, default=num_sentences,
+                        help="spoken by each voice")
     parser.add_argument("--aligned", nargs=2, action="append", default=[],
                         metavar=("AUDIO", "TEXTGRID"))
-    arguments = parser.parse_args()
+    return parser
+
+
+def main():
+    arguments = get_parser(__doc__, 10).parse_args()
     graph = load_acoustic_graph(arguments.graph)
     print("%-34s p(blank): mean, least" % "silence")
     for row in silence_rows(graph):

@@ -14,7 +14,6 @@ real recordings whose phones are known (Praat TextGrid, ARPABET). Prints a table
                that a frame of the first has more of it than one of the second
     all        the same from all other frames, silence with them
 """
-import argparse
 import os
 import sys
 
@@ -22,7 +21,8 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from ds_graph.measure_deepspeech_mini import OTHER_VOICES, aligned_case        # noqa: E402
+from ds_graph.measure_deepspeech_mini import (OTHER_VOICES, aligned_case,      # noqa: E402
+                                              get_parser)
 from ds_graph.speech_corpus import HELD_OUT_VOICES, phone_frames, sentences     # noqa: E402
 from utils.acoustic_graph import load_acoustic_graph                            # noqa: E402
 from utils.acoustic_stream import letter_probabilities                          # noqa: E402
@@ -105,15 +105,7 @@ def row_of(name, reader, features, classes):
 
 
 def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--graph", default=os.path.join(here, "deepspeech-mini",
-                                                        "output_graph.tflite"))
-    parser.add_argument("--sentences", type=int, default=15, help="spoken by each voice")
-    parser.add_argument("--aligned", nargs=2, action="append", default=[],
-                        metavar=("AUDIO", "TEXTGRID"))
-    arguments = parser.parse_args()
+    arguments = get_parser(__doc__, 15).parse_args()
     graph = load_acoustic_graph(arguments.graph)
     voices = list_voices()
     _, held_out = sentences()

@@ -21,6 +21,7 @@ from utils.channels import MODEL_CHANNELS
 from utils.config import Config, read_config, write_config
 from utils.constants import NUM_BLENDSHAPES
 from utils.errors import UserError
+from utils.label_statistics import label_means
 from utils.progress_line import ProgressLine, duration_text
 from utils.voca_model import SILENT_LOGIT, VocaModel
 
@@ -115,7 +116,7 @@ def test_hours_on_disk_stay_on_disk(tmp_path):
     try:
         batches = Batches([subject], 64, 2)
         windows, _, _ = batches.of_step(0)
-        mean = validation.training_mean([subject])
+        mean = label_means([subject])
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -383,7 +384,7 @@ def test_training_mean_leaves_out_who_lacks_the_channel():
     first, second = small_subject("a", 2, 0), small_subject("b", 6, 0)
     first.targets[:], second.targets[:] = 0.2, 0.6
     second.mask[3] = 0.0
-    mean = validation.training_mean([first, second])
+    mean = label_means([first, second])
     assert mean[3] == pytest.approx(0.2) and mean[4] == pytest.approx(0.5)
 
 
@@ -410,7 +411,7 @@ def test_measures_leave_out_invalid_frames(tmp_path):
     measured = []
     for subject in (clean, spoilt):
         predicted = validation.predictions(run.model, [subject])
-        mean = validation.training_mean([subject])
+        mean = label_means([subject])
         measured.append((validation.validation_losses(run.model, [subject], 2), mean.tolist(),
                          validation.channel_scores(predicted, [subject], mean),
                          validation.scorecard_measures(predicted, [subject], silent)))

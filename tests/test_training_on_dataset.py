@@ -10,18 +10,12 @@ import pytest
 
 from conftest import REPOSITORY
 from test_dataset import put_subject
-from test_training_data import GRAPH, FakeStream
+from test_training_data import GRAPH, FakeStream, fake_features     # noqa: F401  a fixture
 from utils import training_data
 from utils.batches import Batches
 from utils.dataset import write_manifest
 from utils.errors import UserError
 from utils.training_data import data_fingerprint, load_subjects, subject_names
-
-
-@pytest.fixture(autouse=True)
-def fake_features(monkeypatch):
-    monkeypatch.setattr(training_data, "_feature_stream", FakeStream)
-    del FakeStream.made[:]
 
 
 @pytest.fixture

@@ -11,12 +11,13 @@ CLOSURE_MAX_S = 0.3             # p b m last a third of that; longer is silence
 
 def label_means(subjects):
     """Mean weight [52] over the valid frames of the subjects that have the channel; 0 elsewhere."""
-    return _moments(subjects)[0]
+    return _mean_of(subjects, np.asarray)
 
 
 def label_deviations(subjects):
     """Standard deviation [52] over the same frames, at least LEAST_DEVIATION."""
-    mean, mean_square = _moments(subjects)
+    mean = label_means(subjects)
+    mean_square = _mean_of(subjects, lambda targets: np.square(targets, dtype=np.float64))
     return np.maximum(np.sqrt(np.maximum(mean_square - mean ** 2, 0.0)), LEAST_DEVIATION)
 
 
@@ -25,16 +26,15 @@ def known_channels(subjects):
     return np.any([np.asarray(subject.mask) > 0 for subject in subjects], axis=0)
 
 
-def _moments(subjects):
-    total, total_square, frames = np.zeros([3, len(MODEL_CHANNELS)])
+def _mean_of(subjects, function):
+    """Mean [52] of function(targets) over the valid frames of the subjects that have it."""
+    total, frames = np.zeros([2, len(MODEL_CHANNELS)])
     for subject in subjects:
         mask = np.asarray(subject.mask, np.float64)
-        targets = np.asarray(subject.targets, np.float64)[subject.valid]       # [frames, 52]
-        total += mask * targets.sum(axis=0)
-        total_square += mask * np.square(targets).sum(axis=0)
-        frames += mask * len(targets)
-    frames = np.maximum(frames, 1.0)
-    return total / frames, total_square / frames
+        total += mask * np.sum(function(subject.targets), axis=0, dtype=np.float64,
+                               where=subject.valid[:, np.newaxis])
+        frames += mask * np.sum(subject.valid)
+    return total / np.maximum(frames, 1.0)
 
 
 def channel_weights(weight_of_region):

@@ -185,7 +185,7 @@ class Trainer(object):
                       for subject in training]
         self.batches = Batches(training, config.batch_size, config.num_consecutive_frames,
                                config.random_seed, frame_weights, styles)
-        self._training_mean = validation.training_mean(training)        # [52]
+        self._training_mean = label_means(training)        # [52]
         self._silences = validation.silences(validation_subjects)
         self.total_steps = config.epoch_num * self.batches.steps_per_epoch
         if resume_from is not None:
@@ -195,7 +195,7 @@ class Trainer(object):
         if resume_from is None:
             self.model.initialize(
                 untaught=~known_channels(training),
-                means=label_means(training) if config.start_at_mean else None)
+                means=self._training_mean if config.start_at_mean else None)
         else:
             self.model.restore(resume_from)
             self._find_best()

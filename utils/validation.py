@@ -59,17 +59,6 @@ def predictions(model, subjects, styles=()):
             for subject in subjects]
 
 
-def training_mean(subjects):
-    """Mean weight [52] of each channel over the subjects' valid frames; 0 where none has it."""
-    total, frames = np.zeros(len(MODEL_CHANNELS)), np.zeros(len(MODEL_CHANNELS))
-    for subject in subjects:
-        mask = np.asarray(subject.mask, np.float64)
-        total += mask * np.sum(subject.targets, axis=0, dtype=np.float64,
-                               where=subject.valid[:, np.newaxis])
-        frames += mask * np.sum(subject.valid)
-    return total / np.maximum(frames, 1.0)
-
-
 def channel_scores(predicted, subjects, mean_weights):
     """ChannelScore of each channel that some subject has, over valid frames, in order.
 
