@@ -15,25 +15,24 @@ def windows(seed=0):
     return random.uniform(-14, 0, [2 * NUM_INDICES, WINDOW_FRAMES, NUM_LETTERS, 1]).astype("f4")
 
 
-def distorted(is_training=True, step=3, seed=1, **options):
+def distorted(step=3, seed=1, **options):
     with tf.Graph().as_default(), tf.Session() as session:
         return session.run(distortions.distorted(
-            tf.constant(windows()), tf.constant(is_training),
-            DEFAULT_TRAINING._replace(**options), seed, tf.constant(step)))
+            tf.constant(windows()), DEFAULT_TRAINING._replace(**options), seed, tf.constant(step)))
 
 
-def dropped(is_training=True, step=3, number=1, rate=0.25):
+def dropped(step=3, number=1, rate=0.25):
     with tf.Graph().as_default(), tf.Session() as session:
         return session.run(distortions.dropped(
-            tf.ones([100, 200]), tf.constant(is_training), rate, 1, tf.constant(step), number))
+            tf.ones([100, 200]), rate, 1, tf.constant(step), number))
 
 
 ALL = dict(feature_noise=0.5, time_mask_rate=0.5, letter_mask_rate=0.2)
 
 
-def test_nothing_outside_training():
-    np.testing.assert_array_equal(distorted(False, **ALL), windows())
-    assert (dropped(False) == 1.0).all()
+def test_nothing_unless_asked():
+    np.testing.assert_array_equal(distorted(), windows())
+    assert (dropped(rate=0.0) == 1.0).all()
 
 
 def test_the_same_step_draws_the_same_and_another_does_not():

@@ -63,7 +63,8 @@ def test_every_op_is_used_by_training_saving_or_initialising(model):
     """A layer that nothing depends on would be dead weight in each checkpoint."""
     saver = model.saver.saver_def
     waiting = [model.train_op, model._initializer, model.output.op]
-    waiting += [loss.op for loss in model.losses.values()]
+    waiting += [loss.op for losses in (model.losses, model.step_losses)
+                for loss in losses.values()]
     waiting += [model.graph.get_operation_by_name(saver.restore_op_name),
                 model.graph.get_tensor_by_name(saver.save_tensor_name).op]
     waiting += [variable.op for variable in model.variables]
@@ -87,10 +88,12 @@ def test_published_output(reference_vectors):
     assert np.abs(predicted - vectors["blendshapes"]).max() < 1e-5
 
 
-def test_published_losses_and_ten_steps(reference_vectors):
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_published_losses_and_ten_steps(batch_size, reference_vectors):
+    """Of a graph for any batch, and of the quicker one for this batch size."""
     vectors = np.load(os.path.join(reference_vectors, "vectors.npz"))
     windows, targets = vectors["windows"][..., 0], vectors["targets"][..., 0, 0]
-    model = VocaModel(training=DEFAULT_TRAINING)
+    model = VocaModel(training=DEFAULT_TRAINING._replace(batch_size=batch_size))
     model.restore(os.path.join(reference_vectors, "gstep_199800.model"))
 
     pairs = vectors["batch_index"]
@@ -109,6 +112,30 @@ def test_published_losses_and_ten_steps(reference_vectors):
         value = model.session.run("VOCA/SpeechEncoder/batch_norm/%s:0" % statistic)
         np.testing.assert_allclose(value, vectors[statistic], rtol=1e-3)
     assert model.step == 10
+
+
+@pytest.mark.parametrize("num_indices", [1, 5])
+def test_a_graph_for_one_batch_size_learns_the_same(num_indices, tmp_path):
+    """Styles and masks included, and a half that is larger than the other."""
+    options = DEFAULT_TRAINING._replace(num_consecutive_frames=3)
+    windows, targets = random_batch(3 * num_indices)
+    mask = np.random.RandomState(3).uniform(size=targets.shape).astype(np.float32)
+    styles = np.eye(2, dtype=np.float32)[np.arange(3 * num_indices) % 2]
+    found = []
+    for batch_size in (None, num_indices):
+        model = VocaModel(training=options._replace(batch_size=batch_size), num_styles=2)
+        path = str(tmp_path / "first")
+        if batch_size is None:
+            model.initialize()
+            model.saver.save(model.session, path, write_meta_graph=False)
+        else:
+            model.saver.restore(model.session, path)
+        losses = [model.train_step(windows, targets, 1e-2, mask, styles)["loss"]
+                  for _ in range(5)]
+        found.append(losses + model.predict(windows).ravel().tolist())
+        assert losses[-1] < losses[0]
+        model.close()
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
 
 
 def test_moving_statistics_by_hand(model):

@@ -35,9 +35,10 @@ def reconstruction_loss(predicted, targets, mask, absolute=False):
 
 def velocity_loss(predicted, targets, mask, num_consecutive_frames, absolute=False):
     """How far the step from the last but one frame to the last one is from the true step."""
-    error = by_index(predicted - targets, num_consecutive_frames)     # [indices, frames, 52]
-    known = by_index(mask, num_consecutive_frames)
-    return measure(error[:, -1] - error[:, -2], tf.minimum(known[:, -1], known[:, -2]), absolute)
+    # By frame: a slice's gradient takes four times as long as an unstacked frame's.
+    error = tf.unstack(by_index(predicted - targets, num_consecutive_frames), axis=1)
+    known = tf.unstack(by_index(mask, num_consecutive_frames), axis=1)         # [indices, 52] each
+    return measure(error[-1] - error[-2], tf.minimum(known[-1], known[-2]), absolute)
 
 
 def acceleration_loss(predicted, targets, mask, num_consecutive_frames, absolute=False):

@@ -108,13 +108,16 @@ def learning_rate_of_step(config, step, steps_per_epoch):
     return rate * min(1.0, (step + 1.0) / max(config.warmup_steps, 1))
 
 
-def training_model(config, subjects):
+def training_model(config, subjects, batch_size):
     """The network of `config`, with losses and optimiser, not initialised.
 
-    subjects: that it will learn from; the errors may be measured in their labels' deviations.
+    Args:
+      subjects: that it will learn from; the errors may be measured in their labels' deviations.
+      batch_size: of every step (config's, unless there are fewer indices).
     """
     values = {name: getattr(config, name) for name in TrainingOptions._fields
               if hasattr(config, name)}
+    values["batch_size"] = batch_size
     if config.region_weights:
         values["channel_weights"] = tuple(channel_weights(config.region_weights))
     if config.label_standardisation:
@@ -190,7 +193,7 @@ class Trainer(object):
         self.total_steps = config.epoch_num * self.batches.steps_per_epoch
         if resume_from is not None:
             self._check_resumable(resume_from)
-        self.model = training_model(config, training)
+        self.model = training_model(config, training, self.batches.batch_size)
         self.best_loss, self.best_prefix = None, None
         if resume_from is None:
             self.model.initialize(

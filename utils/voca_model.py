@@ -26,12 +26,13 @@ UNAVERAGED = "/unaveraged"              # ends the names of the weights that an 
 
 # What the losses are made of; the fields are config keys of the same names, but for two [52]:
 # channel_weights, and channel_deviations, in units of which errors are measured (None: in 1).
+# batch_size: indices of every step, for a graph of that size, which is quicker (None: any).
 TrainingOptions = collections.namedtuple(
     "TrainingOptions", "num_consecutive_frames absolute_reconstruction_loss velocity_weight "
     "acceleration_weight verts_regularizer_weight adam_beta1_value opening_weight "
     "weight_average_decay dropout_rate time_mask_rate letter_mask_rate feature_noise "
-    "channel_weights channel_deviations")
-TrainingOptions.__new__.__defaults__ = (0.0,) * 6 + (None, None)
+    "channel_weights channel_deviations batch_size")
+TrainingOptions.__new__.__defaults__ = (0.0,) * 6 + (None, None, None)
 DEFAULT_TRAINING = TrainingOptions(2, False, 10.0, 0.0, 0.0, 0.9)
 
 LOSS_NAMES = ("loss", "reconstruction_loss", "velocity_loss", "acceleration_loss")
@@ -45,10 +46,12 @@ def filters_of_size_factor(size_factor):
 def batch_norm(features, is_training, scope):
     """Batch normalisation over all axes, of one channel, as what conv1 needs of it.
 
-    Returns (centred features, scale [], beta [], op that moves the moving statistics): the
-    normalised features are centred * scale + beta. Multiplying and adding is left to conv1, which
-    does it on its few weights. The op belongs to the training step alone. The variance it takes
-    in is Bessel-corrected, as the fused kernel's is.
+    is_training: a tensor that says whether to take the batch's statistics or the moving ones; or
+      True for the network of a training step, whose statistics then move.
+    Returns (centred features, scale [], beta [], op that moves the moving statistics or None):
+    the normalised features are centred * scale + beta. Multiplying and adding is left to conv1,
+    which does it on its few weights. The variance that moves is Bessel-corrected, as the fused
+    kernel's is.
     """
     with tf.variable_scope(scope):
         beta = tf.get_variable("beta", [1], initializer=tf.zeros_initializer())
@@ -58,16 +61,19 @@ def batch_norm(features, is_training, scope):
         moving_variance = tf.get_variable("moving_variance", [1], trainable=False,
                                           initializer=tf.ones_initializer())
         mean, variance = tf.nn.moments(tf.reshape(features, [-1, 1]), axes=[0])
-        count = tf.cast(tf.size(features), tf.float32)
-        unbiased_variance = variance * count / tf.maximum(count - 1.0, 1.0)
-        rate = 1.0 - BATCH_NORM_DECAY
-        update = tf.group(
-            tf.assign_sub(moving_mean, rate * (moving_mean - mean)),
-            tf.assign_sub(moving_variance, rate * (moving_variance - unbiased_variance)))
-        centred = features - tf.where(is_training, mean, moving_mean)
-        scale = gamma * tf.rsqrt(
-            tf.where(is_training, variance, moving_variance) + BATCH_NORM_EPSILON)
-    return centred, scale, beta, update
+        update = None
+        if is_training is True:
+            count = tf.cast(tf.size(features), tf.float32)
+            unbiased_variance = variance * count / tf.maximum(count - 1.0, 1.0)
+            rate = 1.0 - BATCH_NORM_DECAY
+            update = tf.group(
+                tf.assign_sub(moving_mean, rate * (moving_mean - mean)),
+                tf.assign_sub(moving_variance, rate * (moving_variance - unbiased_variance)))
+        else:
+            mean = tf.where(is_training, mean, moving_mean)
+            variance = tf.where(is_training, variance, moving_variance)
+        scale = gamma * tf.rsqrt(variance + BATCH_NORM_EPSILON)
+    return features - mean, scale, beta, update
 
 
 def halving_convolution(x, weights):
@@ -121,28 +127,58 @@ def no_dropout(inputs, number):
     return inputs
 
 
-def speech_encoder(speech_features, is_training, filters, expression_dim, styles=None,
-                   drop=no_dropout):
-    """[N, 16, 29, 1] -> (expression [N, expression_dim], op moving the batch norm's statistics).
+def encoder_layers(x, scale, shift, filters, expression_dim, styles=None, drop=no_dropout):
+    """Windows [N, 16, 29], normalised by * scale + shift -> expression [N, expression_dim].
 
     styles: [N, S], told to each frame of the window and to the first dense layer; None for a
     network without. drop(inputs, number): the dropout before dense layer `number`.
     """
+    if styles is not None:
+        told = tf.tile(styles[:, tf.newaxis], [1, WINDOW_FRAMES, 1])           # [N, 16, S]
+        x, scale, shift = tf.concat([x * scale + shift, told], axis=2), None, None
+    x = convolution(x, "conv1", filters[0], scale, shift)          # [N, 8, 32]
+    x = convolution(x, "conv2", filters[1])                        # [N, 4, 32]
+    x = convolution(x, "conv3", filters[2])                        # [N, 2, 64]
+    x = convolution(x, "conv4", filters[3])                        # [N, 1, 64]
+    x = tf.reshape(x, [-1, filters[3]])                            # [N, 64]
+    if styles is not None:
+        x = tf.concat([x, styles], axis=1)                         # [N, 64 + S]
+    x = dense(drop(x, 1), "fc1", FC1_UNITS, activation=tf.tanh)    # [N, 128]
+    return dense(drop(x, 2), "fc2", expression_dim)                # [N, 50]
+
+
+def speech_encoder(speech_features, is_training, filters, expression_dim, styles=None,
+                   drop=no_dropout, num_parts=1):
+    """[N, 16, 29, 1] -> (expression [N, expression_dim], op moving the batch norm's statistics).
+
+    is_training and the op: see batch_norm; drop: see encoder_layers, the numbers go on from part
+    to part. num_parts: that the windows are cut into behind the batch norm, for as many cores to
+    work on, where N is known; the result is the same.
+    """
     with tf.variable_scope("SpeechEncoder"):
         x = tf.reshape(speech_features, [-1, WINDOW_FRAMES, NUM_LETTERS])      # [N, 16, 29]
         x, scale, shift, update = batch_norm(x, is_training, "batch_norm")
-        if styles is not None:
-            told = tf.tile(styles[:, tf.newaxis], [1, WINDOW_FRAMES, 1])       # [N, 16, S]
-            x, scale, shift = tf.concat([x * scale + shift, told], axis=2), None, None
-        x = convolution(x, "conv1", filters[0], scale, shift)      # [N, 8, 32]
-        x = convolution(x, "conv2", filters[1])                    # [N, 4, 32]
-        x = convolution(x, "conv3", filters[2])                    # [N, 2, 64]
-        x = convolution(x, "conv4", filters[3])                    # [N, 1, 64]
-        x = tf.reshape(x, [-1, filters[3]])                        # [N, 64]
-        if styles is not None:
-            x = tf.concat([x, styles], axis=1)                     # [N, 64 + S]
-        x = dense(drop(x, 1), "fc1", FC1_UNITS, activation=tf.tanh)    # [N, 128]
-        return dense(drop(x, 2), "fc2", expression_dim), update    # [N, 50]
+        expressions = []
+        for part, (windows, told) in enumerate(zip(_parts(x, num_parts),
+                                                   _parts(styles, num_parts))):
+            def drop_of_part(inputs, number, first=2 * part):
+                return drop(inputs, first + number)
+
+            with tf.variable_scope(tf.get_variable_scope(), reuse=True if part else None,
+                                   auxiliary_name_scope=False):
+                expressions.append(encoder_layers(windows, scale, shift, filters, expression_dim,
+                                                  told, drop_of_part))
+        expression = expressions[0] if num_parts == 1 else tf.concat(expressions, axis=0)
+    return expression, update
+
+
+def _parts(x, num_parts):
+    """List of `num_parts` runs of the rows of x, or of None."""
+    if x is None or num_parts == 1:
+        return [x] * num_parts
+    num_rows = int(x.shape[0])
+    ends = [num_rows * part // num_parts for part in range(num_parts + 1)]
+    return tf.split(x, np.diff(ends).tolist(), axis=0)
 
 
 def expression_layer(expression):
@@ -150,12 +186,6 @@ def expression_layer(expression):
     with tf.variable_scope("ExpressionLayer"):
         weights = dense(expression, "expression_offset", NUM_BLENDSHAPES, activation=tf.sigmoid)
         return tf.reshape(weights, [-1, NUM_BLENDSHAPES, 1, 1], name="output_decoder")
-
-
-def is_distorting(options):
-    """Whether training draws anything at random inside the network."""
-    return any((options.feature_noise, options.time_mask_rate, options.letter_mask_rate,
-                options.dropout_rate))
 
 
 def total_loss(predicted, targets, mask, options):
@@ -210,8 +240,10 @@ class VocaModel(object):
         self.style = None               # [num_styles] that predict() speaks in; None: their mean
         with self.graph.as_default(), tf.variable_scope(MODEL_SCOPE):
             tf.set_random_seed(seed)
-            self._build_network(filters, expression_dim, num_styles, training, seed)
-            self._build_losses(training)
+            self._build_network(filters, expression_dim, num_styles)
+            self.losses = None
+            if training is not None:
+                self._build_training(training, seed)
             self.variables = tf.global_variables()
             self._initializer = tf.global_variables_initializer()
             self._by_name = self._checkpoint_names()
@@ -220,31 +252,22 @@ class VocaModel(object):
             intra_op_parallelism_threads=num_threads))
         self._prepared = {}                 # (has a mask, has styles): the call of a training step
 
-    def _build_network(self, filters, expression_dim, num_styles, training, seed):
+    def _build_network(self, filters, expression_dim, num_styles):
         with tf.name_scope("Inputs_encoder"):
             self.speech_features = tf.placeholder(
                 tf.float32, [None, WINDOW_FRAMES, NUM_LETTERS, 1], "speech_features")
             self.is_training = tf.placeholder(tf.bool, [], "is_training")
-        features, drop, self.styles = self.speech_features, no_dropout, None
+        self._network_sizes = filters, expression_dim
+        self.styles = None
         if num_styles:
-            mean_style = tf.fill([tf.shape(features)[0], num_styles], 1.0 / num_styles)
+            mean_style = tf.fill([tf.shape(self.speech_features)[0], num_styles],
+                                 1.0 / num_styles)
             self.styles = tf.placeholder_with_default(mean_style, [None, num_styles], "styles")
-        if training is not None and is_distorting(training):
-            step = self._make_global_step()
-            features = distortions.distorted(features, self.is_training, training, seed, step)
-
-            def drop(inputs, number):
-                return distortions.dropped(inputs, self.is_training, training.dropout_rate, seed,
-                                           step, number)
-
-        expression, self._update_statistics = speech_encoder(
-            features, self.is_training, filters, expression_dim, self.styles, drop)
+        expression, _ = speech_encoder(
+            self.speech_features, self.is_training, filters, expression_dim, self.styles)
         self.output = expression_layer(expression)                 # [N, 52, 1, 1]
 
-    def _build_losses(self, training):
-        if training is None:
-            self.losses = None
-            return
+    def _build_training(self, training, seed):
         with tf.name_scope("Target"):
             self.targets = tf.placeholder(
                 tf.float32, [None, NUM_BLENDSHAPES, 1, 1], "target_vertices")
@@ -252,21 +275,45 @@ class VocaModel(object):
                 tf.ones_like(self.targets), [None, NUM_BLENDSHAPES, 1, 1], "channel_mask")
         with tf.name_scope("Loss"):
             self.losses = total_loss(self.output, self.targets, self.channel_mask, training)
-        self._make_global_step()
+        self.global_step = tf.get_variable("global_step", [], tf.int32, trainable=False,
+                                           initializer=tf.zeros_initializer())
         self.learning_rate = tf.placeholder(tf.float32, [], "learning_rate")
+        with tf.name_scope("Step"), tf.variable_scope(tf.get_variable_scope(), reuse=True,
+                                                      auxiliary_name_scope=False):
+            self.step_losses, update_statistics = self._losses_of_step(training, seed)
         optimizer = tf.train.AdamOptimizer(self.learning_rate, beta1=training.adam_beta1_value)
-        gradients = optimizer.compute_gradients(self.losses["loss"], tf.trainable_variables())
-        with tf.control_dependencies([self._update_statistics]):
+        gradients = optimizer.compute_gradients(self.step_losses["loss"], tf.trainable_variables())
+        with tf.control_dependencies([update_statistics]):
             self.train_op = optimizer.apply_gradients(gradients, global_step=self.global_step)
         if training.weight_average_decay > 0.0:
             with tf.control_dependencies([self.train_op]):
                 self.train_op = self._average_weights(training.weight_average_decay)
 
-    def _make_global_step(self):
-        if self.global_step is None:
-            self.global_step = tf.get_variable("global_step", [], tf.int32, trainable=False,
-                                               initializer=tf.zeros_initializer())
-        return self.global_step
+    def _losses_of_step(self, training, seed):
+        """(losses, op moving the batch norm's statistics) of the network as it trains.
+
+        It has the weights of the one that predicts, and distorts what that does not. Where the
+        batch size is known it is built for that: no time is lost on finding shapes, and two
+        halves of the batch keep two cores busy. (Sharing out one operation takes longer.)
+        """
+        num_windows, num_parts = None, 1
+        if training.batch_size is not None:
+            num_windows, num_parts = training.batch_size * training.num_consecutive_frames, 2
+        features, targets, mask, styles = [
+            tensor if tensor is None else
+            tf.ensure_shape(tensor, [num_windows] + tensor.shape.as_list()[1:])
+            for tensor in (self.speech_features, self.targets, self.channel_mask, self.styles)]
+        features = distortions.distorted(features, training, seed, self.global_step)
+
+        def drop(inputs, number):
+            return distortions.dropped(inputs, training.dropout_rate, seed, self.global_step,
+                                       number)
+
+        expression, update_statistics = speech_encoder(
+            features, True, *self._network_sizes, styles=styles, drop=drop,
+            num_parts=num_parts)
+        losses_of_step = total_loss(expression_layer(expression), targets, mask, training)
+        return losses_of_step, update_statistics
 
     def _average_weights(self, decay):
         """Make the average of each trained weight; returns the op that moves them all.
@@ -381,7 +428,7 @@ class VocaModel(object):
         fed = mask is not None, styles is not None
         if fed not in self._prepared:
             self._prepared[fed] = prepared_call(
-                self.session, feed, [self.losses[name] for name in LOSS_NAMES], self.train_op)
+                self.session, feed, [self.step_losses[name] for name in LOSS_NAMES], self.train_op)
         values = [np.asarray(value, tensor.dtype.as_numpy_dtype) for tensor, value in feed.items()]
         return dict(zip(LOSS_NAMES, self._prepared[fed](*values)))
 
