@@ -283,6 +283,44 @@ def plain_weights(variables):
     return weights
 
 
+def weights_to_train(pb_path):
+    """Variables that plain_weights turns into the weights of a graph that write_pb wrote."""
+    graph_def = tf.GraphDef()
+    with open(pb_path, "rb") as stream:
+        graph_def.ParseFromString(stream.read())
+    constants = {node.name: tf.make_ndarray(node.attr["value"].tensor)
+                 for node in graph_def.node if node.op == "Const"}
+    weights = {name: constants[name]
+               for name in weight_shapes(constants["layer_2/bias"].shape[0])}
+    first = weights["layer_1/weights"].reshape(-1, MFCC_COEFFICIENTS, len(weights["layer_1/bias"]))
+    weights["layer_1/bias"] = (weights["layer_1/bias"]
+                               + C0_MIDDLE * first[:, 0].sum(axis=0)).astype(np.float32)
+    first = first.copy()
+    first[:, 0] *= C0_SCALE
+    weights["layer_1/weights"] = first.reshape(CONTEXT_SIZE, -1)
+    return weights
+
+
+def widened(weights, width, seed):
+    """Weights of a network of `width` that says at first what the given, narrower one says.
+
+    Almost: the new units get random weights, and what the old ones hear of them is a tenth of
+    those, so that all learn.
+    """
+    old = width_of(weights)
+    wide = random_weights(width, seed)
+    for name, value in weights.items():
+        # The LSTM's kernel and bias are blocks: inputs, then state; four gates.
+        rows, columns = (2, 4) if name == LSTM_KERNEL else (1, 4 if name == LSTM_BIAS else 1)
+        target = wide[name].reshape(rows, -1, columns, wide[name].shape[-1] // columns)
+        value = value.reshape(rows, -1, columns, value.shape[-1] // columns)
+        num_in, num_out = value.shape[1], value.shape[3]
+        if num_in == old:
+            target[:, num_in:, :, :num_out] *= 0.1
+        target[:, :num_in, :, :num_out] = value
+    return wide
+
+
 def eight_bit_grid(weights):
     """The matrix as the .tflite will hold it: symmetric, 8 bits, one scale; gradients pass."""
     limit = tf.stop_gradient(tf.reduce_max(tf.abs(weights)))

@@ -31,7 +31,7 @@ from utils.constants import ALPHABET, CONTEXT_FRAMES                        # no
 from utils.errors import UserError, run_script                              # noqa: E402
 from utils.files import make_folder, written_aside                          # noqa: E402
 
-WIDTH = 320                         # .pb and .tflite together 6.5 MB
+WIDTH = 400                         # .pb and .tflite together 9.9 MB
 NUM_LANES, CHUNK_FRAMES = 64, 96    # a step learns from 64 pieces of 1.92 s
 LEARNING_RATE, LAST_LEARNING_RATE = 1.5e-3, 5e-5
 WARM_UP_STEPS = 100
@@ -40,19 +40,33 @@ CTC_WEIGHT = 1.0
 LETTER_WEIGHT, LETTER_WEIGHT_WITH_CTC = 1.0, 0.4
 # A frame of these counts double in the phone loss: what lips must not miss.
 LIP_PHONES = ("P", "B", "M", "F", "V", "W", "UW")
+ALIGNED_VERSIONS = 6
 RESET_PROBABILITY = 0.06            # of a lane starting anew, as a file does
 SAVE_EVERY_STEPS = 100
 
 
-def make_speech(folder, num_streams):
-    """Minute-long streams of speech in `folder`, made by all processors."""
-    from ds_graph.speech_corpus import write_stream
-    tasks = [(seed, os.path.join(folder, "stream-%05d.npz" % seed)) for seed in range(num_streams)]
+def make_speech(folder, num_streams, aligned_folders=()):
+    """Minute-long streams of speech in `folder`, made by all processors.
+
+    num_streams: of synthetic voices. Real speech in aligned_folders is heard ALIGNED_VERSIONS
+    times, each time in another place, in streams of its own for each folder.
+    """
+    from ds_graph.speech_corpus import aligned_minutes, aligned_recordings, write_stream
+    tasks = [(seed, os.path.join(folder, "stream-%05d.npz" % seed), ())
+             for seed in range(num_streams)]
+    for aligned in aligned_folders:
+        paths = tuple(aligned_recordings(aligned))
+        if not paths:
+            raise UserError("%s holds no NAME.wav with its NAME.csv of word and phone times; make "
+                            "them by ds_graph/align_speech.py" % aligned)
+        name = os.path.basename(os.path.abspath(aligned))
+        tasks += [(seed, os.path.join(folder, "stream-%s-%05d.npz" % (name, seed)), paths)
+                  for seed in range(int(ALIGNED_VERSIONS * aligned_minutes(paths)))]
     started_s = time.time()
     with multiprocessing.Pool() as pool:
         for number, _ in enumerate(pool.imap_unordered(write_stream, tasks), 1):
-            if number % 20 == 0 or number == num_streams:
-                print("speech: %d of %d minutes made, %.0f s" % (number, num_streams,
+            if number % 20 == 0 or number == len(tasks):
+                print("speech: %d of %d minutes made, %.0f s" % (number, len(tasks),
                                                                 time.time() - started_s))
 
 
@@ -66,6 +80,8 @@ def lanes_of_streams(streams, random):
     from ds_graph.spectral_spoiling import spoilt
     from utils.speech_synthesis import PHONES, SILENCE
     mfccs, letters, phones = streams
+    # Aligners' dictionaries call the reduced vowel by the full one's name.
+    phones = np.where(phones == PHONES.index("AX"), PHONES.index("AH"), phones)
     per_lane = len(mfccs) // NUM_LANES
     chosen = random.permutation(len(mfccs))[:per_lane * NUM_LANES]
     mfccs = np.stack([spoilt(random, mfccs[i], phones[i] == PHONES.index(SILENCE))
@@ -75,17 +91,21 @@ def lanes_of_streams(streams, random):
     return padded, letters[chosen].reshape(NUM_LANES, -1), phones[chosen].reshape(NUM_LANES, -1)
 
 
-def learning_rate(step, num_steps):
-    """Rises over the first steps, then falls along half a cosine."""
+def learning_rate(step, num_steps, highest):
+    """Rises to the highest over the first steps, then falls along half a cosine."""
     if step < WARM_UP_STEPS:
-        return LEARNING_RATE * (step + 1) / WARM_UP_STEPS
+        return highest * (step + 1) / WARM_UP_STEPS
     part = (step - WARM_UP_STEPS) / float(max(1, num_steps - WARM_UP_STEPS))
-    return LAST_LEARNING_RATE + (LEARNING_RATE - LAST_LEARNING_RATE) * 0.5 * (
+    return LAST_LEARNING_RATE + (highest - LAST_LEARNING_RATE) * 0.5 * (
         1.0 + np.cos(np.pi * min(part, 1.0)))
 
 
-def train(folder, num_steps, num_threads):
-    """Learn from the streams in `folder`; weights go to weights.npz there."""
+def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING_RATE):
+    """Learn from the streams in `folder`; weights go to weights.npz there.
+
+    start_from: an output_graph.pb, no wider, whose weights to begin with instead of random ones;
+    it can spell already, so CTC joins in at once.
+    """
     from ds_graph import acoustic_network
     from ds_graph.speech_corpus import load_streams
     from utils.quiet_tensorflow import tf
@@ -93,7 +113,11 @@ def train(folder, num_steps, num_threads):
 
     random = np.random.RandomState(5)
     path = os.path.join(folder, "weights.npz")
-    initial = acoustic_network.random_weights(WIDTH, seed=5)
+    if start_from is None:
+        initial, ctc_from_step = acoustic_network.random_weights(WIDTH, seed=5), CTC_FROM * num_steps
+    else:
+        initial, ctc_from_step = acoustic_network.widened(
+            acoustic_network.weights_to_train(start_from), WIDTH, seed=5), WARM_UP_STEPS
     initial.update(acoustic_network.random_phone_weights(len(PHONES), seed=5))
     first_step, saved = saved_variables(path)
     initial.update((name, saved[name]) for name in initial if name in saved)
@@ -114,14 +138,14 @@ def train(folder, num_steps, num_threads):
                 anew = random.rand(NUM_LANES) < (1.0 if first == 0 else RESET_PROBABILITY)
                 chunk[anew, :CONTEXT_FRAMES] = 0.0
                 state = [np.where(anew[:, np.newaxis], 0.0, part) for part in state]
-                with_ctc = step >= CTC_FROM * num_steps
+                with_ctc = step >= ctc_from_step
                 results = session.run(
                     [graph.letter_loss, graph.phone_loss, graph.ctc_loss, graph.letter_accuracy,
                      graph.phone_accuracy, graph.new_c, graph.new_h, graph.train],
                     {graph.mfccs: chunk, graph.letters: letters[:, frames],
                      graph.phones: phones[:, frames], graph.state_c: state[0],
                      graph.state_h: state[1],
-                     graph.learning_rate: learning_rate(step, num_steps),
+                     graph.learning_rate: learning_rate(step, num_steps, highest_rate),
                      graph.ctc_weight: CTC_WEIGHT if with_ctc else 0.0,
                      graph.letter_weight: LETTER_WEIGHT_WITH_CTC if with_ctc else LETTER_WEIGHT})
                 state = results[5:7]
@@ -199,6 +223,11 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=float, default=9.0, help="of speech to make")
     parser.add_argument("--steps", type=int, default=2500, help="of training")
+    parser.add_argument("--aligned", nargs="+", metavar="FOLDER", default=[],
+                        help="real speech to learn from, too, as ds_graph/align_speech.py writes it")
+    parser.add_argument("--start_from", metavar="PB", help="an output_graph.pb to train on")
+    parser.add_argument("--learning_rate", type=float, default=LEARNING_RATE,
+                        help="the highest (%(default)s)")
     parser.add_argument("--threads", type=int, default=1,
                         help="of training; more than free cores slow it down")
     parser.add_argument("--export_only", action="store_true", help="write the files, no training")
@@ -212,8 +241,9 @@ def main():
                         "%.2f" % (arguments.hours, NUM_LANES, NUM_LANES / 60.0 + 0.005))
     if not arguments.export_only:
         make_folder(arguments.work_folder)
-        make_speech(arguments.work_folder, num_streams)
-        train(arguments.work_folder, arguments.steps, arguments.threads)
+        make_speech(arguments.work_folder, num_streams, arguments.aligned)
+        train(arguments.work_folder, arguments.steps, arguments.threads, arguments.start_from,
+              arguments.learning_rate)
     export(arguments.work_folder, arguments.out_folder)
 
 

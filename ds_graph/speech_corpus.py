@@ -1,9 +1,9 @@
-"""The synthetic speech that the embedded acoustic graph is trained on.
+"""The speech that the embedded acoustic graph is trained on.
 
-Minute-long streams of speech from many synthetic voices, spoiled the way recordings are (room,
-noise, band limits, level, digital silence), as MFCCs with a letter and a phone for each frame.
-Texts, voices and spoiling are drawn from the stream's own seed, so that a corpus can be made
-in parallel and again.
+Minute-long streams of speech from many synthetic voices, and of real speech whose phone times are
+known, spoiled the way recordings are (room, noise, band limits, level, digital silence), as MFCCs
+with a letter and a phone for each frame. Texts, voices and spoiling are drawn from the stream's
+own seed, so that a corpus can be made in parallel and again.
 """
 import collections
 import glob
@@ -14,12 +14,14 @@ import numpy as np
 import scipy.signal
 
 from ds_graph.letter_alignment import letter_frames
+from utils.audio import open_audio, read_audio
 from utils.constants import (BLANK_INDEX, INT16_SCALE, MFCC_STEP_SAMPLES, MFCC_WINDOW_SAMPLES,
                              SAMPLE_RATE_HZ)
 from utils.errors import UserError
 from utils.files import written_aside
 from utils.mfcc import mfcc_of_samples
-from utils.speech_synthesis import PHONES, SILENCE, list_voices, synthesise
+from utils.speech_synthesis import PHONES, SILENCE, Utterance, list_voices, synthesise
+from utils.timings import read_timings
 
 STREAM_FRAMES = 3000                # one minute
 FORTUNES_FOLDER = "/usr/share/games/fortunes"       # Debian packages fortunes, fortunes-min
@@ -34,6 +36,8 @@ HELD_OUT_EVERY = 20                 # one sentence in so many is kept for measur
 
 # How often each engine's voices speak. espeak-ng has many voices, all of one formant model.
 ENGINE_SHARES = {"flite": 0.5, "festival": 0.14, "espeak": 0.36}
+
+ALIGNED_SPEED_PERCENT = (90, 112)   # of real recordings
 
 Take = collections.namedtuple("Take", "samples letters phones")     # frames: class per frame
 
@@ -72,13 +76,39 @@ def word_list():
 
 def spoken(text, voice, speed, pitch):
     """A Take of one sentence; commas make pauses and are no letters."""
-    utterance = synthesise(text, voice, speed, pitch)
+    return take_of(synthesise(text, voice, speed, pitch))
+
+
+def take_of(utterance):
     words = [(re.sub("[^a-z' ]", "", word), start_s, end_s)
              for word, start_s, end_s in utterance.words]
     num_frames = max(0, 1 + (len(utterance.samples) - MFCC_WINDOW_SAMPLES) // MFCC_STEP_SAMPLES)
     samples = utterance.samples[:num_frames * MFCC_STEP_SAMPLES]
     return Take(samples, letter_frames(words, utterance.phones, num_frames),
                 phone_frames(utterance.phones, num_frames))
+
+
+def aligned_recordings(folder):
+    """Paths of the .wav files in `folder` that have their words and phones beside them (.csv)."""
+    return [path for path in sorted(glob.glob(os.path.join(folder, "*.wav")))
+            if os.path.isfile(path[:-len(".wav")] + ".csv")]
+
+
+def aligned_minutes(paths):
+    return sum(open_audio(path).duration_s for path in paths) / 60.0
+
+
+def played(path, speed_percent):
+    """The Utterance of an aligned recording, played at another speed (and so pitch)."""
+    timings = read_timings(path[:-len(".wav")] + ".csv")
+    samples = scipy.signal.resample_poly(read_audio(path), 100, speed_percent)
+    faster = speed_percent / 100.0
+    words, phones = ([(symbol, start_s / faster, end_s / faster)
+                      for symbol, start_s, end_s in entries]
+                     for entries in (timings.words, timings.phones))
+    return Utterance(samples.astype(np.float32), words, [
+        (phone if phone in PHONES else SILENCE, start_s, end_s)
+        for phone, start_s, end_s in phones])
 
 
 def phone_frames(phones, num_frames):
@@ -91,19 +121,7 @@ def phone_frames(phones, num_frames):
 
 
 class StreamMaker(object):
-    """Makes streams; holds the texts and voices that they are drawn from."""
-
-    def __init__(self):
-        self.sentences, _ = sentences()
-        self.words = word_list()
-        self.voices = {}
-        for voice in list_voices():
-            if voice not in HELD_OUT_VOICES:
-                self.voices.setdefault(voice.partition(":")[0], []).append(voice)
-        missing = [engine for engine in ENGINE_SHARES if engine not in self.voices]
-        if missing:
-            raise UserError("no voices of %s on this machine; install the Debian packages that "
-                            "utils/speech_synthesis.py names" % ", ".join(missing))
+    """Makes streams of what _recording gives, a Take at a time."""
 
     def stream(self, seed):
         """(MFCCs float32 [3000, 26], letters int8 [3000], phones int8 [3000]) of one minute."""
@@ -118,6 +136,40 @@ class StreamMaker(object):
         letters = np.concatenate([part.letters for part in parts])[:STREAM_FRAMES]
         phones = np.concatenate([part.phones for part in parts])[:STREAM_FRAMES]
         return mfcc_of_samples(samples).astype(np.float32), letters, phones
+
+
+class AlignedStreamMaker(StreamMaker):
+    """Streams of real recordings, the paths of aligned_recordings."""
+
+    def __init__(self, paths):
+        self.paths = paths
+
+    def _recording(self, random):
+        """One to three recordings that stand side by side, so of one speaker, in one room."""
+        first = random.randint(len(self.paths))
+        speed_percent = random.randint(*ALIGNED_SPEED_PERCENT)
+        takes = [_silent_take(random.randint(0, 30))]
+        for path in self.paths[first:first + random.randint(1, 4)]:
+            takes += [take_of(played(path, speed_percent)),
+                      _silent_take(random.randint(3, 40))]
+        take = _joined(takes)
+        return take._replace(samples=spoil(random, take.samples))
+
+
+class SyntheticStreamMaker(StreamMaker):
+    """Holds the texts and voices that streams are drawn from."""
+
+    def __init__(self):
+        self.sentences, _ = sentences()
+        self.words = word_list()
+        self.voices = {}
+        for voice in list_voices():
+            if voice not in HELD_OUT_VOICES:
+                self.voices.setdefault(voice.partition(":")[0], []).append(voice)
+        missing = [engine for engine in ENGINE_SHARES if engine not in self.voices]
+        if missing:
+            raise UserError("no voices of %s on this machine; install the Debian packages that "
+                            "utils/speech_synthesis.py names" % ", ".join(missing))
 
     def _recording(self, random):
         """One to three sentences of a voice in one room, or a stretch without speech."""
@@ -137,8 +189,7 @@ class StreamMaker(object):
         for _ in range(random.randint(1, 4)):
             takes.append(spoken(self._text(random), voice, speed, pitch))
             takes.append(_silent_take(random.randint(3, 40)))
-        take = Take(*(np.concatenate([getattr(take, field) for take in takes])
-                      for field in Take._fields))
+        take = _joined(takes)
         return take._replace(samples=spoil(random, take.samples))
 
     def _text(self, random):
@@ -146,6 +197,11 @@ class StreamMaker(object):
             chosen = random.randint(len(self.words), size=random.randint(3, 8))
             return " ".join(self.words[i] for i in chosen)
         return self.sentences[random.randint(len(self.sentences))]
+
+
+def _joined(takes):
+    return Take(*(np.concatenate([getattr(take, field) for take in takes])
+                  for field in Take._fields))
 
 
 def _silent_take(num_frames):
@@ -245,17 +301,19 @@ def _babble(random, samples):
     return total / (np.sqrt(np.mean(total ** 2)) + 1e-9)
 
 
-_MAKER = None
+_MAKERS = {}
 
 
 def write_stream(task):
-    """Make stream `seed` and write it to `path`, unless it stands there: task = (seed, path)."""
-    global _MAKER
-    seed, path = task
+    """Make a stream and write it to `path`, unless it stands there.
+
+    task: (seed, path, paths of aligned recordings to make it of, or () for synthetic voices).
+    """
+    seed, path, aligned = task
     if not os.path.isfile(path):
-        if _MAKER is None:
-            _MAKER = StreamMaker()
-        mfccs, letters, phones = _MAKER.stream(seed)
+        if aligned not in _MAKERS:
+            _MAKERS[aligned] = AlignedStreamMaker(aligned) if aligned else SyntheticStreamMaker()
+        mfccs, letters, phones = _MAKERS[aligned].stream(seed)
         with written_aside(path) as aside:
             np.savez(aside, mfccs=mfccs, letters=letters, phones=phones)
     return path

@@ -118,6 +118,8 @@ def main():
     parser.add_argument("--minutes", type=float, default=100.0,
                         help="of synthetic speech to train on (%(default)s)")
     parser.add_argument("--epochs", type=int, default=8, help="passes over all (%(default)s)")
+    parser.add_argument("--aligned", nargs="+", metavar="FOLDER", default=[],
+                        help="real speech that the teacher speaks, too (ds_graph/align_speech.py)")
     parser.add_argument("--real_data", metavar="FOLDER", help="real recordings to train on, too")
     parser.add_argument("--speakers", nargs="+", choices=list(SOURCES), default=list(SPEAKERS),
                         help="of the real recordings, those to train on (%s)" % " ".join(SPEAKERS))
@@ -130,7 +132,7 @@ def main():
         args.real_data = os.path.abspath(args.real_data)
     args.out = os.path.abspath(args.out)
     os.chdir(REPOSITORY)
-    names, validation_names = write_corpus(SYNTHETIC_CORPUS, args.minutes)
+    names, validation_names = write_corpus(SYNTHETIC_CORPUS, args.minutes, args.aligned)
     names_of_speaker = {}
     if args.real_data:
         names_of_speaker = write_real_corpus(REAL_CORPUS, args.real_data, args.speakers)

@@ -1,6 +1,7 @@
-"""Subjects made from text: synthesised speech, as recordings sound, and the face that speaks it.
+"""Subjects made from phone times: speech as recordings sound, and the face that speaks it.
 
-The labels always come from the clean speech and its phone times; only the sound is spoiled.
+Speech is synthesised from text, or real and aligned (ds_graph/align_speech.py). The labels always
+come from the clean speech and its phone times; only the sound is spoiled.
 make_embedded_set.py and model/make_default_checkpoint.py use this.
 """
 import os
@@ -8,8 +9,9 @@ import os
 import numpy as np
 import scipy.signal
 
-from ds_graph.speech_corpus import (ENGINE_SHARES, HELD_OUT_VOICES, background, sentences, spoil,
-                                    word_list)
+from ds_graph.speech_corpus import (ALIGNED_SPEED_PERCENT, ENGINE_SHARES, HELD_OUT_VOICES,
+                                    aligned_minutes, aligned_recordings, background, played,
+                                    sentences, spoil, word_list)
 from utils.audio import write_wav
 from utils.channels import MODEL_CHANNELS
 from utils.coarticulation import blendshapes_of_phones
@@ -26,6 +28,7 @@ RESTING_EVERY = 6                   # one subject in so many says nothing
 BREATH_SHARE = 0.8                  # of the pauses
 BREATH_FORMANTS_HZ = ((350, 900), (900, 1900), (2000, 3000), (3200, 4500))
 CLEAN_SHARE = 0.25                  # subjects whose sound is left as it was synthesised
+ALIGNED_VERSIONS = 2
 VALIDATION_VOICES = HELD_OUT_VOICES     # voices that the acoustic graph never heard either
 
 
@@ -39,11 +42,15 @@ def speak_passage(texts, voice, speed, pitch, pauses_s):
       samples float32 [num_samples], SPEECH_RMS where there is speech; phones [(symbol, start_s,
       end_s)] over the whole of it.
     """
-    silences_s = list(pauses_s)[:len(texts) - 1] + [LEAD_S]
+    return passage_of([synthesise(text, voice, speed, pitch) for text in texts], pauses_s)
+
+
+def passage_of(utterances, pauses_s):
+    """Utterances one after the other, as speak_passage gives them."""
+    silences_s = list(pauses_s)[:len(utterances) - 1] + [LEAD_S]
     parts = [np.zeros(int(LEAD_S * SAMPLE_RATE_HZ), np.float32)]
     phones, at_samples = [(SILENCE, 0.0, LEAD_S)], len(parts[0])
-    for text, silence_s in zip(texts, silences_s):
-        utterance = synthesise(text, voice, speed, pitch)
+    for utterance, silence_s in zip(utterances, silences_s):
         silence = np.zeros(int(silence_s * SAMPLE_RATE_HZ), np.float32)
         at_s = at_samples / float(SAMPLE_RATE_HZ)
         phones.extend((name, at_s + start_s, at_s + end_s)
@@ -125,10 +132,12 @@ def _add_breath(samples, start_s, length_s, random):
     samples[start:start + length] += level * breath / breath.std()
 
 
-def write_corpus(folder, minutes, seed=0):
+def write_corpus(folder, minutes, aligned_folders=(), seed=0):
     """Write a corpus of wav + csv subjects; a subject that stands there already is kept.
 
-    Args: folder; minutes of speech for training; seed: of everything drawn.
+    Args:
+      folder; minutes of synthetic speech for training; seed: of everything drawn.
+      aligned_folders: of real speech, heard ALIGNED_VERSIONS times, each time in another place.
     Returns:
       names of the training subjects, names of the validation subjects (one for each voice of
       VALIDATION_VOICES).
@@ -151,11 +160,19 @@ def write_corpus(folder, minutes, seed=0):
             heard = samples
         else:
             samples, phones = _any_passage(_any_voice(voices, random), texts, words, random)
-            heard = with_breaths(samples, phones, random)
-            if random.rand() > CLEAN_SHARE:
-                heard = spoil(random, heard)
+            heard = _heard(samples, phones, random)
         write_subject(folder, name, heard, face_of_passage(samples, phones, seed=number))
         print("%s: %d of %d subjects" % (folder, number + 1, num_training), flush=True)
+    for aligned in aligned_folders:
+        paths = aligned_recordings(aligned)
+        for number in range(int(ALIGNED_VERSIONS * aligned_minutes(paths) * 60.0 / SUBJECT_S)):
+            name = "%s-%04d" % (os.path.basename(os.path.abspath(aligned)), number)
+            training.append(name)
+            if not _is_there(folder, name):
+                random = np.random.RandomState([seed, 2000000 + number])
+                samples, phones = _real_passage(paths, random)
+                write_subject(folder, name, _heard(samples, phones, random),
+                              face_of_passage(samples, phones, seed=number))
     for number, voice in enumerate(VALIDATION_VOICES):
         name = "synthetic-validation-%d" % number
         validation.append(name)
@@ -188,6 +205,23 @@ def _any_passage(voice, texts, words, random):
         num_words += len(text.split())
     pauses_s = random.choice([0.05, 0.15, 0.3, 0.5, 0.8, 1.5], len(chosen))
     return speak_passage(chosen, voice, speed, pitch, pauses_s)
+
+
+def _real_passage(paths, random):
+    """(samples, phones) of about SUBJECT_S seconds of recordings that stand side by side."""
+    speed_percent = random.randint(*ALIGNED_SPEED_PERCENT)
+    utterances, seconds, i = [], 0.0, random.randint(len(paths))
+    while seconds < SUBJECT_S:
+        utterances.append(played(paths[i % len(paths)], speed_percent))
+        seconds += len(utterances[-1].samples) / float(SAMPLE_RATE_HZ) + 0.3
+        i += 1
+    return passage_of(utterances, random.choice([0.05, 0.15, 0.3, 0.5, 0.8], len(utterances)))
+
+
+def _heard(samples, phones, random):
+    """A passage with breaths, most of them spoiled."""
+    heard = with_breaths(samples, phones, random)
+    return spoil(random, heard) if random.rand() > CLEAN_SHARE else heard
 
 
 def _is_there(folder, name):

@@ -1,0 +1,183 @@
+"""Real speech with phone times: played faster, in streams, as subjects, and where times come from."""
+import csv
+import os
+
+import numpy as np
+import pytest
+
+from conftest import REPOSITORY
+from ds_graph import acoustic_network, align_speech, speech_corpus
+from ds_graph.make_deepspeech_mini import make_speech
+from training_data import synthetic_corpus
+from utils.audio import read_audio, write_wav
+from utils.channels import MODEL_CHANNELS
+from utils.constants import ACOUSTIC_FPS, BLANK_INDEX, SAMPLE_RATE_HZ
+from utils.errors import UserError
+from utils.quiet_tensorflow import tf
+from utils.speech_synthesis import PHONES, SILENCE, list_voices, synthesise
+from utils.timings import read_timings
+
+MINI_PB = os.path.join(REPOSITORY, "ds_graph", "deepspeech-mini", "output_graph.pb")
+# A hiss for an S and hums for the others, so that the sound shows which phone a frame is.
+PHONE_TIMES = [("SIL", 0.0, 0.3), ("M", 0.3, 0.5), ("IY", 0.5, 0.7), ("S", 0.7, 0.9),
+               ("IY", 0.9, 1.1), ("+NSN+", 1.1, 1.5)]
+WORD_TIMES = [("me", 0.3, 0.7), ("see", 0.7, 1.1)]
+
+
+def write_recording(folder, name):
+    times_s = np.arange(int(1.5 * SAMPLE_RATE_HZ)) / float(SAMPLE_RATE_HZ)
+    samples = 0.1 * np.sin(2 * np.pi * 150.0 * times_s) * ((times_s > 0.3) & (times_s < 1.1))
+    hiss = (times_s >= 0.7) & (times_s < 0.9)
+    samples[hiss] = 0.1 * np.random.RandomState(0).randn(hiss.sum())
+    write_wav(str(folder / (name + ".wav")), samples.astype(np.float32))
+    with open(str(folder / (name + ".csv")), "w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["type", "start_s", "end_s", "label"])
+        for kind, entries in (("words", WORD_TIMES), ("phones", PHONE_TIMES)):
+            rows.writerows([kind, start_s, end_s, label] for label, start_s, end_s in entries)
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    folder = tmp_path / "aligned"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        write_recording(folder, name)
+    write_wav(str(folder / "untimed.wav"), np.zeros(1600, np.float32))
+    return str(folder)
+
+
+def test_only_recordings_with_times_count(recordings):
+    paths = speech_corpus.aligned_recordings(recordings)
+    assert [os.path.basename(path) for path in paths] == ["a.wav", "b.wav", "c.wav"]
+    assert speech_corpus.aligned_minutes(paths) == pytest.approx(3 * 1.5 / 60.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("speed_percent", [90, 100, 110])
+def test_sound_and_times_are_played_at_one_speed(recordings, speed_percent):
+    utterance = speech_corpus.played(os.path.join(recordings, "a.wav"), speed_percent)
+    faster = speed_percent / 100.0
+    assert len(utterance.samples) == pytest.approx(1.5 * SAMPLE_RATE_HZ / faster, abs=2)
+    assert [name for name, _, _ in utterance.phones] == [
+        SILENCE, "M", "IY", "S", "IY", SILENCE]
+    start_s, end_s = utterance.phones[3][1:]
+    assert (start_s, end_s) == pytest.approx((0.7 / faster, 0.9 / faster))
+    # Zero crossings tell the hiss from the hum.
+    crossings = np.diff(np.signbit(utterance.samples)).astype(float)
+    inside = crossings[int((start_s + 0.02) * SAMPLE_RATE_HZ):int((end_s - 0.02) * SAMPLE_RATE_HZ)]
+    before = crossings[int(0.45 / faster * SAMPLE_RATE_HZ):int(0.65 / faster * SAMPLE_RATE_HZ)]
+    assert inside.mean() > 0.3 > 0.05 > before.mean() > 0.0
+
+
+def test_streams_of_real_speech_have_a_letter_and_a_phone_a_frame(recordings, tmp_path):
+    make_speech(str(tmp_path), 0, [recordings])             # 6 x 4.5 s: no whole minute
+    assert [name for name in os.listdir(str(tmp_path)) if name.startswith("stream")] == []
+    paths = speech_corpus.aligned_recordings(recordings)
+    mfccs, letters, phones = speech_corpus.AlignedStreamMaker(paths).stream(3)
+    assert mfccs.shape == (speech_corpus.STREAM_FRAMES, 26) and np.isfinite(mfccs).all()
+    silent = phones == PHONES.index(SILENCE)
+    assert 0.2 < silent.mean() < 0.8
+    assert np.mean(letters[silent] == BLANK_INDEX) > 0.9 > 0.1 > np.mean(
+        letters[~silent] == BLANK_INDEX)
+    # The hiss is where the S is: nothing else has its tilt (c1).
+    hissing = phones == PHONES.index("S")
+    assert mfccs[hissing, 1].mean() < mfccs[phones == PHONES.index("M"), 1].mean() - 2.0
+    again = speech_corpus.AlignedStreamMaker(paths).stream(3)
+    np.testing.assert_array_equal(again[0], mfccs)
+
+
+def test_a_folder_without_aligned_speech_is_told(tmp_path):
+    with pytest.raises(UserError, match="holds no NAME.wav with its NAME.csv .*align_speech"):
+        make_speech(str(tmp_path), 0, [str(tmp_path)])
+
+
+def test_a_subject_of_real_speech_shuts_its_lips_on_the_m(recordings):
+    paths = speech_corpus.aligned_recordings(recordings)
+    samples, phones = synthetic_corpus._real_passage(paths, np.random.RandomState(1))
+    assert len(samples) / float(SAMPLE_RATE_HZ) == pytest.approx(
+        synthetic_corpus.SUBJECT_S, abs=15.0)
+    face = synthetic_corpus.face_of_passage(samples, phones, seed=0)
+    opening = (face[:, MODEL_CHANNELS.index("jawOpen")]
+               - face[:, MODEL_CHANNELS.index("mouthClose")])
+    middles = {name: [int(15.0 * (start_s + end_s)) for symbol, start_s, end_s in phones
+                      if symbol == name] for name in ("M", "IY")}
+    assert len(middles["M"]) > 10
+    assert opening[middles["M"]].max() < 0.02 < 0.05 < opening[middles["IY"]].mean()
+
+
+def test_the_weights_of_a_graph_can_be_trained_on():
+    weights = acoustic_network.weights_to_train(MINI_PB)
+    graph_def = tf.GraphDef()
+    with open(MINI_PB, "rb") as stream:
+        graph_def.ParseFromString(stream.read())
+    held = {node.name: tf.make_ndarray(node.attr["value"].tensor)
+            for node in graph_def.node if node.op == "Const"}
+    with tf.Graph().as_default(), tf.Session() as session:
+        plain = session.run(acoustic_network.plain_weights(
+            {name: tf.constant(value) for name, value in weights.items()}))
+    assert set(plain) == set(acoustic_network.weight_shapes(acoustic_network.width_of(weights)))
+    for name, value in plain.items():
+        np.testing.assert_allclose(value, held[name], atol=1e-4, err_msg=name)
+
+
+def scores_of(weights, mfccs):
+    """Letter scores [steps, 29] of contexts [steps, 494]: the network in numpy."""
+    def dense(inputs, layer):
+        return np.clip(inputs.dot(weights["layer_%d/weights" % layer])
+                       + weights["layer_%d/bias" % layer], 0.0, 20.0)
+
+    def sigmoid(x):
+        return 1.0 / (1.0 + np.exp(-x))
+
+    hidden = mfccs
+    for layer in (1, 2, 3):
+        hidden = dense(hidden, layer)
+    width = hidden.shape[1]
+    cell, state, outputs = np.zeros(width), np.zeros(width), []
+    for row in hidden:
+        gates = np.concatenate([row, state]).dot(
+            weights[acoustic_network.LSTM_KERNEL]) + weights[acoustic_network.LSTM_BIAS]
+        gate_in, candidate, forget, out = np.split(gates, 4)
+        cell = cell * sigmoid(forget + 1.0) + sigmoid(gate_in) * np.tanh(candidate)
+        state = np.tanh(cell) * sigmoid(out)
+        outputs.append(state)
+    return (dense(np.array(outputs), 5).dot(weights["layer_6/weights"])
+            + weights["layer_6/bias"])
+
+
+def test_a_wider_network_says_at_first_almost_the_same():
+    weights = acoustic_network.random_weights(32, seed=1)
+    wide = acoustic_network.widened(weights, 48, seed=2)
+    assert {name: value.shape for name, value in wide.items()} == dict(
+        acoustic_network.weight_shapes(48))
+    contexts = np.random.RandomState(3).randn(30, acoustic_network.CONTEXT_SIZE)
+    before, after = scores_of(weights, contexts), scores_of(wide, contexts)
+    assert np.abs(after - before).std() < 0.15 * before.std()
+    unrelated = scores_of(acoustic_network.random_weights(48, seed=2), contexts)
+    assert np.abs(unrelated - before).std() > 0.5 * before.std()
+    same = acoustic_network.widened(weights, 32, seed=2)
+    np.testing.assert_allclose(scores_of(same, contexts), before, atol=1e-5)
+
+
+# ---- the aligner, where its package is
+
+def test_aligned_phones_stand_where_they_are_spoken(tmp_path):
+    pytest.importorskip("pocketsphinx", reason="pip install pocketsphinx (not a requirement)")
+    if "flite:slt" not in list_voices():
+        pytest.skip("needs the Debian package libflite1")
+    text = "my mother bought a big blue boat"
+    spoken = synthesise(text, "flite:slt")
+    recording = align_speech.Recording("one", spoken.samples, text)
+    assert align_speech.write_aligned(recording, align_speech.Aligner(), str(tmp_path)) > 1.0
+    np.testing.assert_allclose(read_audio(str(tmp_path / "one.wav")), spoken.samples, atol=1e-4)
+    timings = read_timings(str(tmp_path / "one.csv"))
+    assert " ".join(word for word, _, _ in timings.words) == text
+    found = [start_s for name, start_s, _ in timings.phones if name in ("M", "B")]
+    true = [start_s for name, start_s, _ in spoken.phones if name in ("M", "B")]
+    assert np.abs(np.array(found) - true).max() < 2.5 / ACOUSTIC_FPS
+
+
+def test_without_the_aligner_one_line_says_so(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pocketsphinx", None)
+    with pytest.raises(UserError, match="pip install pocketsphinx"):
+        align_speech.Aligner()
