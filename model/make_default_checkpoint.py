@@ -20,8 +20,6 @@ import sys
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, REPOSITORY)
 
-import numpy as np                                                      # noqa: E402
-
 from training_data.real_corpus import SOURCES, write_real_corpus        # noqa: E402
 from training_data.synthetic_corpus import write_corpus                 # noqa: E402
 from utils.config import Config                                         # noqa: E402
@@ -32,9 +30,6 @@ MODEL_FOLDER = os.path.join(REPOSITORY, "model")
 NAME = "default.model"
 SYNTHETIC_CORPUS, REAL_CORPUS = "./training/synthetic_corpus", "./training/real_corpus"
 RUN_FOLDER = "./training/default_checkpoint"
-# A real face follows its sound later than the phone times of the teacher have it: measured on two
-# speakers, captured and tracked, by one frame.
-TEACHER_LATER_FRAMES = 1
 # Those that made the face of the other one better; see README.md.
 SPEAKERS = ("facegood",)
 # Copies at another speed, pitch and level (utils/augmentation.py), so that each source counts.
@@ -50,16 +45,6 @@ def training_config(args, **values):
         batch_size=256, learning_rate=2e-3, learning_rate_schedule="cosine",
         weight_average_decay=0.999, opening_weight=0.3, letter_mask_rate=0.1,
         epoch_num=args.epochs, checkpoint_interval=2000, num_render_sequences=0, **values)
-
-
-def synthetic_subjects(config, names, acoustic_graph):
-    """The teacher's subjects, their faces TEACHER_LATER_FRAMES later."""
-    from utils.training_data import load_subjects
-    subjects = load_subjects(config, names, acoustic_graph)
-    for subject in subjects:
-        rows = np.maximum(np.arange(len(subject.targets)) - TEACHER_LATER_FRAMES, 0)
-        subject.targets = subject.targets[rows]
-    return subjects
 
 
 def real_subjects(args, names_of_speaker, acoustic_graph):
@@ -79,15 +64,15 @@ def train(args, synthetic_names, validation_names, names_of_speaker):
     # TensorFlow takes seconds to import: after the corpora are there.
     from utils import trainer
     from utils.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
-    from utils.training_data import data_fingerprint
+    from utils.training_data import data_fingerprint, load_subjects
     from utils.validation import score_table
     acoustic_graph = load_acoustic_graph(args.graph)
     config = training_config(
         args, training_data_path=SYNTHETIC_CORPUS, subject_for_validation=validation_names,
         subject_for_training=synthetic_names + sum(names_of_speaker.values(), []))
-    training = synthetic_subjects(config, synthetic_names, acoustic_graph)
+    training = load_subjects(config, synthetic_names, acoustic_graph)
     training += real_subjects(args, names_of_speaker, acoustic_graph)
-    validation = synthetic_subjects(config, validation_names, acoustic_graph)
+    validation = load_subjects(config, validation_names, acoustic_graph)
     graph_record = {"name": "/".join(os.path.abspath(args.graph).split(os.sep)[-2:]),
                     "sha256": acoustic_release_sha256(args.graph)}
     run = trainer.start(config, training, validation, graph_record,

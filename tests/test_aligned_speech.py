@@ -99,7 +99,7 @@ def test_a_subject_of_real_speech_shuts_its_lips_on_the_m(recordings):
     face = synthetic_corpus.face_of_passage(samples, phones, seed=0)
     opening = (face[:, MODEL_CHANNELS.index("jawOpen")]
                - face[:, MODEL_CHANNELS.index("mouthClose")])
-    middles = {name: [int(15.0 * (start_s + end_s)) for symbol, start_s, end_s in phones
+    middles = {name: [int(15.0 * (start_s + end_s)) + 1 for symbol, start_s, end_s in phones
                       if symbol == name] for name in ("M", "IY")}
     assert len(middles["M"]) > 10
     assert opening[middles["M"]].max() < 0.02 < 0.05 < opening[middles["IY"]].mean()

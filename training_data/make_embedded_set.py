@@ -114,7 +114,7 @@ def main():
         print("wrote %d subjects to %s, %.1f MB" % (len(SUBJECTS), args.out_path,
                                                     total_bytes / 1e6))
     else:
-        training, validation = write_corpus(args.out_path, args.minutes, args.seed)
+        training, validation = write_corpus(args.out_path, args.minutes, seed=args.seed)
         print("%s holds %d subjects to train on and %d to validate"
               % (args.out_path, len(training), len(validation)))
 
