@@ -42,8 +42,9 @@ def training_config(args, **values):
         checkpoint_dir=args.run_folder, deepspeech_graph_fname=args.graph,
         # Not there, so that the folder is what is trained on, whatever lies in training_data.
         raw_audio_path=os.path.join(args.run_folder, "no_published_data"),
-        batch_size=256, learning_rate=2e-3, learning_rate_schedule="cosine",
-        weight_average_decay=0.999, opening_weight=0.3, letter_mask_rate=0.1,
+        batch_size=256, learning_rate=2e-3, learning_rate_schedule="cosine", warmup_steps=200,
+        start_at_mean=True, weight_average_decay=0.999, opening_weight=0.3, closure_weight=2.0,
+        letter_mask_rate=0.1,
         epoch_num=args.epochs, checkpoint_interval=2000, num_render_sequences=0, **values)
 
 

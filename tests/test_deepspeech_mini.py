@@ -33,7 +33,7 @@ def sentence():
 
 
 def test_the_files_are_small_and_the_alphabet_is_whole():
-    assert sum(os.path.getsize(os.path.join(MINI, name)) for name in FILES) < 7.5e6
+    assert sum(os.path.getsize(os.path.join(MINI, name)) for name in FILES) < 11.5e6
     with open(os.path.join(MINI, "alphabet.txt")) as stream:
         assert stream.read().endswith("\n'\n")
     assert "".join(read_alphabet(os.path.join(MINI, "alphabet.txt"))) == ALPHABET

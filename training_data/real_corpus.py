@@ -25,11 +25,11 @@ from utils.files import sha256_of_file
 from utils.loudness import silent_frames, speech_envelope
 from utils.resample import resample_frames
 
-VERSION = 1                         # raised when the labels change
+VERSION = 2                         # raised when the labels change
 REACH_PERCENTILE = 98.0             # of the frames in speech
 
 # How far the teacher's face goes in speech, at that percentile.
-OPENING_REACH = 0.375               # of jawOpen - mouthClose
+OPENING_REACH = 0.315               # of jawOpen - mouthClose
 REACH = {"mouthFunnel": 0.30, "mouthPucker": 0.50, "mouthUpperUpLeft": 0.14,
          "mouthUpperUpRight": 0.14, "mouthLowerDownLeft": 0.23, "mouthLowerDownRight": 0.23,
          "mouthRollUpper": 0.10}

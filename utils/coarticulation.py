@@ -18,8 +18,9 @@ Averages alone never close the lips in fast speech. So, as in
     expressive lip synchronization", ACM Transactions on Graphics 35(4), 2016,
 
 some phones are constraints: P B M shut the lips completely, F V bring the lower lip to the teeth,
-sibilants bring the teeth together and W SH CH round, at any rate. The constraint of a phone is a
-window that is 1 around its closure and falls smoothly to 0 within the neighbours.
+SH CH bring the teeth together and round, W rounds, at any rate. (S Z are none: a real jaw stays
+near where their neighbours have it.) The constraint of a phone is a window that is 1 around its
+closure and falls smoothly to 0 within the neighbours.
 
 Blinks and brows are not in the sound; they come from a seeded generator (utils/eye_motion.py).
 """
@@ -34,7 +35,7 @@ from utils.phone_shapes import (ATTAINED, DOMINANCE, GLIDES, GROUP_COLUMNS, GROU
 REACH_S = {"jaw": (0.075, 0.065), "round": (0.115, 0.085), "spread": (0.085, 0.075),
            "lips": (0.065, 0.060), "tongue": (0.055, 0.050)}
 CORE_MARGIN_S = 0.040               # from a phone's edge to its core, at most a quarter of it
-SILENCE_MARGIN_S = 0.055            # lips part and settle this far inside a pause
+SILENCE_MARGIN_S = 0.090            # lips part and settle this far inside a pause
 SHORT_PAUSE_S, LONG_PAUSE_S = 0.08, 0.30    # a pause below the first does not move the face
 SHUT_HALF_S = 0.022                 # lips stay shut for at least twice this: one frame at 24 fps
 RAMP_S = (0.035, 0.075)             # shortest and longest way into and out of a constraint
