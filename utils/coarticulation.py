@@ -35,7 +35,7 @@ from utils.phone_shapes import (ATTAINED, DOMINANCE, GLIDES, GROUP_COLUMNS, GROU
 REACH_S = {"jaw": (0.075, 0.065), "round": (0.115, 0.085), "spread": (0.085, 0.075),
            "lips": (0.065, 0.060), "tongue": (0.055, 0.050)}
 CORE_MARGIN_S = 0.040               # from a phone's edge to its core, at most a quarter of it
-SILENCE_MARGIN_S = 0.090            # lips part and settle this far inside a pause
+SETTLE_S, PART_S = 0.040, 0.090     # into a pause lips settle, before its end they part
 SHORT_PAUSE_S, LONG_PAUSE_S = 0.08, 0.30    # a pause below the first does not move the face
 SHUT_HALF_S = 0.022                 # lips stay shut for at least twice this: one frame at 24 fps
 RAMP_S = (0.035, 0.075)             # shortest and longest way into and out of a constraint
@@ -148,11 +148,13 @@ def _cores(segments):
     end_s = np.array([end for _, _, end in segments])
     length_s = end_s - start_s
     silent = names == SILENCE
-    margin_s = np.minimum(np.where(silent, SILENCE_MARGIN_S, CORE_MARGIN_S),
-                          np.where(silent, 0.4, 0.25) * length_s)
+    most_s = np.where(silent, 0.4, 0.25) * length_s
+    first_margin_s, last_margin_s = (
+        np.minimum(np.where(silent, of_silence_s, CORE_MARGIN_S), most_s)
+        for of_silence_s in (SETTLE_S, PART_S))
     presence = np.where(silent, smooth_step((length_s - SHORT_PAUSE_S)
                                             / (LONG_PAUSE_S - SHORT_PAUSE_S)), 1.0)
-    return start_s + margin_s, end_s - margin_s, presence
+    return start_s + first_margin_s, end_s - last_margin_s, presence
 
 
 def _constrain(weights, segments, times_s):
