@@ -1,17 +1,17 @@
-"""Give recordings of real speech their word and phone times, so that the acoustic graph learns them.
+"""Give real speech its word and phone times, so that graph and default checkpoint learn from it.
 
     pip install pocketsphinx                                    (5.0, Python 3.8 and later)
     apt-get install asterisk-core-sounds-en-g722 pocketsphinx-testdata
     python ds_graph/align_speech.py --out training/aligned_speech
     python ds_graph/align_speech.py --out training/aligned_speech_grid --grid REALDATA/grid_s1_clips
 
-Without --grid: the prompts of the Debian package asterisk-core-sounds-en-g722 (one American voice in a
-studio, 25 minutes, CC BY-SA 3.0), whose texts pocketsphinx recognises first, and five sentences of
-LibriVox from pocketsphinx-testdata, whose texts come with them. With --grid: that corpus's
+Without --grid: the prompts of the Debian package asterisk-core-sounds-en-g722 (one American voice
+in a studio, 25 minutes, CC BY-SA 3.0), whose texts pocketsphinx recognises first, and five
+sentences of LibriVox from pocketsphinx-testdata, whose texts come with them. With --grid: that corpus's
 clips, as README.md of the real recordings says (audio.flac, words.csv).
 
-Writes OUT/NAME.wav (16 kHz) and OUT/NAME.csv (columns type, start_s, end_s, label, as utils/timings.py
-reads them). What cannot be aligned, or was recognised with little confidence, is left out and
+Writes OUT/NAME.wav (16 kHz) and OUT/NAME.csv (columns type, start_s, end_s, label, which
+utils/timings.py reads). What cannot be aligned, or was recognised with little confidence, is left out and
 counted. Times are those of the aligner, to 10 ms.
 """
 import argparse

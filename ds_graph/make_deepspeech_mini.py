@@ -8,7 +8,7 @@ Speech: synthesisers and texts of these Debian packages (nothing is downloaded):
     apt-get install libespeak-ng1 espeak-ng-data libflite1 festival festvox-kallpc16k \\
         festvox-kdlpc16k festvox-us-slt-hts fortunes fortunes-min wamerican
 
-It goes to --work_folder (about 320 kB a minute of speech), where the weights are saved too every
+Real speech joins in by --aligned (ds_graph/align_speech.py gives it its phone times). It goes to --work_folder (about 320 kB a minute of speech), where the weights are saved too every
 100 steps; a second run takes up what is there. Training learns the letter of each frame from
 the synthesisers' own phone times, then the spelling as well (CTC), and all the time to say with
 the 29 log-probabilities which phone sounds, whichever letter wins. It runs on TensorFlow 1.15 and
@@ -114,10 +114,12 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
     random = np.random.RandomState(5)
     path = os.path.join(folder, "weights.npz")
     if start_from is None:
-        initial, ctc_from_step = acoustic_network.random_weights(WIDTH, seed=5), CTC_FROM * num_steps
+        initial = acoustic_network.random_weights(WIDTH, seed=5)
+        ctc_from_step = CTC_FROM * num_steps
     else:
-        initial, ctc_from_step = acoustic_network.widened(
-            acoustic_network.weights_to_train(start_from), WIDTH, seed=5), WARM_UP_STEPS
+        initial = acoustic_network.widened(
+            acoustic_network.weights_to_train(start_from), WIDTH, seed=5)
+        ctc_from_step = WARM_UP_STEPS
     initial.update(acoustic_network.random_phone_weights(len(PHONES), seed=5))
     first_step, saved = saved_variables(path)
     initial.update((name, saved[name]) for name in initial if name in saved)
@@ -224,7 +226,7 @@ def main():
     parser.add_argument("--hours", type=float, default=9.0, help="of speech to make")
     parser.add_argument("--steps", type=int, default=2500, help="of training")
     parser.add_argument("--aligned", nargs="+", metavar="FOLDER", default=[],
-                        help="real speech to learn from, too, as ds_graph/align_speech.py writes it")
+                        help="real speech to learn from, too (ds_graph/align_speech.py)")
     parser.add_argument("--start_from", metavar="PB", help="an output_graph.pb to train on")
     parser.add_argument("--learning_rate", type=float, default=LEARNING_RATE,
                         help="the highest (%(default)s)")

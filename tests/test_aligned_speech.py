@@ -1,4 +1,4 @@
-"""Real speech with phone times: played faster, in streams, as subjects, and where times come from."""
+"""Real speech with phone times: played faster, in streams, as subjects; the aligner."""
 import csv
 import os
 
