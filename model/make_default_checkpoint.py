@@ -1,9 +1,11 @@
 """Make model/default.model, the checkpoint that run_voca.py takes where none is named.
 
-    python model/make_default_checkpoint.py [--real_data FOLDER]
+    python model/make_default_checkpoint.py --aligned training/aligned_speech   what is shipped
+    python model/make_default_checkpoint.py [--aligned FOLDER ...] [--real_data FOLDER]
 
-1. writes a corpus of synthetic speakers to training/synthetic_corpus, unless it is there already
-   (training_data/synthetic_corpus.py; it names the Debian packages that speak);
+1. writes a corpus of synthetic speakers, and of aligned real speech, to training/synthetic_corpus,
+   unless it is there already (training_data/synthetic_corpus.py; it names the Debian packages that
+   speak), with the faces of the teacher;
 2. with --real_data, writes the recordings of real faces there as the dataset training/real_corpus,
    each source with its own channels, on one scale (training_data/real_corpus.py);
 3. trains on both, in training/default_checkpoint;
@@ -30,7 +32,7 @@ MODEL_FOLDER = os.path.join(REPOSITORY, "model")
 NAME = "default.model"
 SYNTHETIC_CORPUS, REAL_CORPUS = "./training/synthetic_corpus", "./training/real_corpus"
 RUN_FOLDER = "./training/default_checkpoint"
-# Those that made the face of the other one better; see README.md.
+# Of --real_data. What is shipped has none: neither makes the face of another better; see README.md.
 SPEAKERS = ("facegood",)
 # Copies at another speed, pitch and level (utils/augmentation.py), so that each source counts.
 ALTERED_COPIES = {"facegood": 3, "grid_s1": 0}
