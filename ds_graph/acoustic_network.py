@@ -283,15 +283,19 @@ def plain_weights(variables):
     return weights
 
 
-def weights_to_train(pb_path):
-    """Variables that plain_weights turns into the weights of a graph that write_pb wrote."""
+def weights_of_pb(pb_path):
+    """Name -> array of the weights in a graph that write_pb wrote."""
     graph_def = tf.GraphDef()
     with open(pb_path, "rb") as stream:
         graph_def.ParseFromString(stream.read())
     constants = {node.name: tf.make_ndarray(node.attr["value"].tensor)
                  for node in graph_def.node if node.op == "Const"}
-    weights = {name: constants[name]
-               for name in weight_shapes(constants["layer_2/bias"].shape[0])}
+    return {name: constants[name] for name in weight_shapes(width_of(constants))}
+
+
+def weights_to_train(pb_path):
+    """Variables that plain_weights turns into the weights of a graph that write_pb wrote."""
+    weights = weights_of_pb(pb_path)
     first = weights["layer_1/weights"].reshape(-1, MFCC_COEFFICIENTS, len(weights["layer_1/bias"]))
     weights["layer_1/bias"] = (weights["layer_1/bias"]
                                + C0_MIDDLE * first[:, 0].sum(axis=0)).astype(np.float32)

@@ -7,12 +7,12 @@
 
 Without --grid: the prompts of the Debian package asterisk-core-sounds-en-g722 (one American voice
 in a studio, 25 minutes, CC BY-SA 3.0), whose texts pocketsphinx recognises first, and five
-sentences of LibriVox from pocketsphinx-testdata, whose texts come with them. With --grid: that corpus's
-clips, as README.md of the real recordings says (audio.flac, words.csv).
+sentences of LibriVox from pocketsphinx-testdata, whose texts come with them. With --grid: that
+corpus's clips, laid out as tests/real_clips.py says.
 
 Writes OUT/NAME.wav (16 kHz) and OUT/NAME.csv (columns type, start_s, end_s, label, which
-utils/timings.py reads). What cannot be aligned, or was recognised with little confidence, is left out and
-counted. Times are those of the aligner, to 10 ms.
+utils/timings.py reads). What cannot be aligned, or was recognised with little confidence, is left
+out and counted. Times are those of the aligner, to 10 ms.
 """
 import argparse
 import collections
@@ -35,7 +35,6 @@ LIBRIVOX_FOLDER = "/usr/share/pocketsphinx/test/data/librivox"
 ALIGNER_FPS = 100.0
 LEAST_CONFIDENCE = 0.5              # geometric mean over a prompt's words
 LEAST_S = 0.4
-GRID_PIECE_S = 3.0
 GRID_WORDS = {"z": "zed"}           # as British speakers spell
 
 # samples: float32 at 16 kHz; text None where it has to be recognised.
@@ -119,7 +118,8 @@ def debian_recordings():
 
 
 def grid_recordings(folder):
-    """The clips of a folder with audio.flac (3 s each, back to back) and words.csv."""
+    """The clips of a folder with audio.flac (equally long, back to back), words.csv and, for their
+    order, labels.npz."""
     texts = collections.OrderedDict()
     with open(os.path.join(folder, "words.csv"), newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):

@@ -8,8 +8,9 @@ Speech: synthesisers and texts of these Debian packages (nothing is downloaded):
     apt-get install libespeak-ng1 espeak-ng-data libflite1 festival festvox-kallpc16k \\
         festvox-kdlpc16k festvox-us-slt-hts fortunes fortunes-min wamerican
 
-Real speech joins in by --aligned (ds_graph/align_speech.py gives it its phone times). It goes to --work_folder (about 320 kB a minute of speech), where the weights are saved too every
-100 steps; a second run takes up what is there. Training learns the letter of each frame from
+Real speech joins in by --aligned (ds_graph/align_speech.py gives it its phone times). All goes to
+--work_folder (about 320 kB a minute of speech), where the weights are saved too every 100 steps; a
+second run takes up what is there. Training learns the letter of each frame from
 the synthesisers' own phone times, then the spelling as well (CTC), and all the time to say with
 the 29 log-probabilities which phone sounds, whichever letter wins. It runs on TensorFlow 1.15 and
 2.x. The files need 1.15 with `toco_from_protos` on PATH (activate the environment): elsewhere the
@@ -56,9 +57,6 @@ def make_speech(folder, num_streams, aligned_folders=()):
              for seed in range(num_streams)]
     for aligned in aligned_folders:
         paths = tuple(aligned_recordings(aligned))
-        if not paths:
-            raise UserError("%s holds no NAME.wav with its NAME.csv of word and phone times; make "
-                            "them by ds_graph/align_speech.py" % aligned)
         name = os.path.basename(os.path.abspath(aligned))
         tasks += [(seed, os.path.join(folder, "stream-%s-%05d.npz" % (name, seed)), paths)
                   for seed in range(int(ALIGNED_VERSIONS * aligned_minutes(paths)))]

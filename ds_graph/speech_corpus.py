@@ -89,9 +89,16 @@ def take_of(utterance):
 
 
 def aligned_recordings(folder):
-    """Paths of the .wav files in `folder` that have their words and phones beside them (.csv)."""
-    return [path for path in sorted(glob.glob(os.path.join(folder, "*.wav")))
-            if os.path.isfile(path[:-len(".wav")] + ".csv")]
+    """Paths of the .wav files in `folder` that have their words and phones beside them (.csv).
+
+    Raises UserError where there are none.
+    """
+    paths = [path for path in sorted(glob.glob(os.path.join(glob.escape(folder), "*.wav")))
+             if os.path.isfile(path[:-len(".wav")] + ".csv")]
+    if not paths:
+        raise UserError("%s holds no NAME.wav with its NAME.csv of word and phone times; make "
+                        "them by ds_graph/align_speech.py" % folder)
+    return paths
 
 
 def aligned_minutes(paths):

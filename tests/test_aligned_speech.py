@@ -89,6 +89,8 @@ def test_streams_of_real_speech_have_a_letter_and_a_phone_a_frame(recordings, tm
 def test_a_folder_without_aligned_speech_is_told(tmp_path):
     with pytest.raises(UserError, match="holds no NAME.wav with its NAME.csv .*align_speech"):
         make_speech(str(tmp_path), 0, [str(tmp_path)])
+    with pytest.raises(UserError, match="holds no NAME.wav with its NAME.csv .*align_speech"):
+        speech_corpus.aligned_recordings(str(tmp_path))
 
 
 def test_a_subject_of_real_speech_shuts_its_lips_on_the_m(recordings):
@@ -107,11 +109,7 @@ def test_a_subject_of_real_speech_shuts_its_lips_on_the_m(recordings):
 
 def test_the_weights_of_a_graph_can_be_trained_on():
     weights = acoustic_network.weights_to_train(MINI_PB)
-    graph_def = tf.GraphDef()
-    with open(MINI_PB, "rb") as stream:
-        graph_def.ParseFromString(stream.read())
-    held = {node.name: tf.make_ndarray(node.attr["value"].tensor)
-            for node in graph_def.node if node.op == "Const"}
+    held = acoustic_network.weights_of_pb(MINI_PB)
     with tf.Graph().as_default(), tf.Session() as session:
         plain = session.run(acoustic_network.plain_weights(
             {name: tf.constant(value) for name, value in weights.items()}))
