@@ -41,7 +41,11 @@ CTC_WEIGHT = 1.0
 LETTER_WEIGHT, LETTER_WEIGHT_WITH_CTC = 1.0, 0.4
 # A frame of these counts double in the phone loss: what lips must not miss.
 LIP_PHONES = ("P", "B", "M", "F", "V", "W", "UW")
-ALIGNED_VERSIONS = 6
+ALIGNED_VERSIONS = 10
+# --outputs phones: 28 classes of what lips hardly tell apart, and silence in the blank's place.
+PHONE_CLASSES = ("AA", "AE", "AH AX", "AO", "AW", "AY", "EH", "ER R", "EY", "IH", "IY", "OW", "OY",
+                 "UH", "UW", "W", "Y", "L", "P B", "M", "F V", "TH DH", "T D", "N NG", "S Z",
+                 "SH ZH", "CH JH", "K G HH", "sil")
 RESET_PROBABILITY = 0.06            # of a lane starting anew, as a file does
 SAVE_EVERY_STEPS = 100
 
@@ -89,6 +93,14 @@ def lanes_of_streams(streams, random):
     return padded, letters[chosen].reshape(NUM_LANES, -1), phones[chosen].reshape(NUM_LANES, -1)
 
 
+def phone_targets(phones):
+    """PHONE_CLASSES of phones, integer arrays of any shape."""
+    from utils.speech_synthesis import PHONES
+    class_of = {phone: number for number, group in enumerate(PHONE_CLASSES)
+                for phone in group.split()}
+    return np.array([class_of[phone] for phone in PHONES])[phones]
+
+
 def learning_rate(step, num_steps, highest):
     """Rises to the highest over the first steps, then falls along half a cosine."""
     if step < WARM_UP_STEPS:
@@ -98,11 +110,13 @@ def learning_rate(step, num_steps, highest):
         1.0 + np.cos(np.pi * min(part, 1.0)))
 
 
-def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING_RATE):
-    """Learn from the streams in `folder`; weights go to weights.npz there.
+def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING_RATE,
+          outputs="letters"):
+    """Learn from the streams in `folder`; weights go to `weights_path` there.
 
     start_from: an output_graph.pb, no wider, whose weights to begin with instead of random ones;
     it can spell already, so CTC joins in at once.
+    outputs: "letters", or "phones" for PHONE_CLASSES in their place and no CTC.
     """
     from ds_graph import acoustic_network
     from ds_graph.speech_corpus import load_streams
@@ -110,7 +124,7 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
     from utils.speech_synthesis import PHONES
 
     random = np.random.RandomState(5)
-    path = os.path.join(folder, "weights.npz")
+    path = weights_path(folder, outputs)
     if start_from is None:
         initial = acoustic_network.random_weights(WIDTH, seed=5)
         ctc_from_step = CTC_FROM * num_steps
@@ -118,6 +132,10 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
         initial = acoustic_network.widened(
             acoustic_network.weights_to_train(start_from), WIDTH, seed=5)
         ctc_from_step = WARM_UP_STEPS
+    if outputs == "phones":
+        ctc_from_step = num_steps
+        initial.update((name, value) for name, value in acoustic_network.random_weights(
+            WIDTH, seed=5).items() if name.startswith("layer_6/"))
     initial.update(acoustic_network.random_phone_weights(len(PHONES), seed=5))
     first_step, saved = saved_variables(path)
     initial.update((name, saved[name]) for name in initial if name in saved)
@@ -132,6 +150,8 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
         step, started_s, sums = first_step, time.time(), []
         while step < num_steps:
             mfccs, letters, phones = lanes_of_streams(load_streams(folder), random)
+            if outputs == "phones":
+                letters = phone_targets(phones)
             for first in range(0, letters.shape[1] - CHUNK_FRAMES + 1, CHUNK_FRAMES):
                 frames = slice(first, first + CHUNK_FRAMES)
                 chunk = np.array(mfccs[:, first:first + CHUNK_FRAMES + 2 * CONTEXT_FRAMES])
@@ -167,6 +187,10 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
                     return
 
 
+def weights_path(folder, outputs):
+    return os.path.join(folder, {"letters": "weights.npz", "phones": "weights-phones.npz"}[outputs])
+
+
 def save_variables(path, step, variables, plain):
     """What training goes on from, and under "plain/" what the files hold."""
     arrays = {"step": np.int64(step)}
@@ -185,11 +209,11 @@ def saved_variables(path):
                                      if name != "step" and not name.startswith("plain/")}
 
 
-def export(folder, out_folder):
-    """The three files, from weights.npz in `folder`."""
+def export(folder, out_folder, outputs="letters"):
+    """The three files, from the weights in `folder`."""
     from ds_graph import acoustic_network
     from utils.quiet_tensorflow import tf
-    path = os.path.join(folder, "weights.npz")
+    path = weights_path(folder, outputs)
     if not os.path.isfile(path):
         raise UserError("no weights at %s: run this script without --export_only first" % path)
     if not tf.VERSION.startswith("1.15"):
@@ -230,11 +254,17 @@ def main():
                         help="the highest (%(default)s)")
     parser.add_argument("--threads", type=int, default=1,
                         help="of training; more than free cores slow it down")
+    parser.add_argument("--outputs", choices=["letters", "phones"], default="letters",
+                        help="phones: classes of phones in the letters' place, to measure what "
+                        "letters cost; needs an --out_folder of its own")
     parser.add_argument("--export_only", action="store_true", help="write the files, no training")
     parser.add_argument("--work_folder", default=os.path.join(
         os.path.dirname(here), "training", "deepspeech-mini"))
     parser.add_argument("--out_folder", default=os.path.join(here, "deepspeech-mini"))
     arguments = parser.parse_args()
+    if arguments.outputs == "phones" and arguments.out_folder == parser.get_default("out_folder"):
+        raise UserError("--outputs phones makes files that do not spell: give another --out_folder "
+                        "than %s" % arguments.out_folder)
     num_streams = int(round(arguments.hours * 60))
     if num_streams < NUM_LANES:
         raise UserError("--hours %g: training takes %d minutes of speech at once; give at least "
@@ -243,8 +273,8 @@ def main():
         make_folder(arguments.work_folder)
         make_speech(arguments.work_folder, num_streams, arguments.aligned)
         train(arguments.work_folder, arguments.steps, arguments.threads, arguments.start_from,
-              arguments.learning_rate)
-    export(arguments.work_folder, arguments.out_folder)
+              arguments.learning_rate, arguments.outputs)
+    export(arguments.work_folder, arguments.out_folder, arguments.outputs)
 
 
 if __name__ == "__main__":

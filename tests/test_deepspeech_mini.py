@@ -1,18 +1,22 @@
 """The embedded acoustic graph as it lies in ds_graph/: size, silence, letters, both containers."""
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from conftest import REPOSITORY
 from ds_graph.letter_alignment import text_of_frames
+from ds_graph.make_deepspeech_mini import PHONE_CLASSES, phone_targets
 from ds_graph.measure_deepspeech_mini import client_text, edit_distance
 from graph_fixture import can_write_tflite, write_random_graph
 from utils.acoustic_graph import load_acoustic_graph
 from utils.acoustic_stream import letter_probabilities
 from utils.audio import read_audio
-from utils.constants import ACOUSTIC_FPS, ALPHABET, BLANK_INDEX, SAMPLE_RATE_HZ
+from utils.constants import ACOUSTIC_FPS, ALPHABET, BLANK_INDEX, NUM_LETTERS, SAMPLE_RATE_HZ
+from utils.speech_synthesis import PHONES, SILENCE
 from utils.transcript import read_alphabet
 
 MINI = os.path.join(REPOSITORY, "ds_graph", "deepspeech-mini")
@@ -93,3 +97,20 @@ def test_a_random_graph_has_the_same_weights_in_both_containers(tmpdir, sentence
         tflite = load_acoustic_graph(os.path.join(folder, "output_graph.tflite"))
         np.testing.assert_allclose(letter_probabilities(tflite, sentence[:SAMPLE_RATE_HZ]),
                                    probabilities, atol=1e-5)
+
+
+def test_every_phone_has_a_class_and_silence_the_blanks():
+    classes = phone_targets(np.arange(len(PHONES)))
+    assert set(classes) == set(range(len(ALPHABET) + 1)) and len(PHONE_CLASSES) == NUM_LETTERS
+    assert classes[PHONES.index(SILENCE)] == BLANK_INDEX
+    assert classes[PHONES.index("P")] == classes[PHONES.index("B")] != classes[PHONES.index("M")]
+    np.testing.assert_array_equal(phone_targets(np.array([[0, 1], [1, 0]])),
+                                  [classes[:2], classes[1::-1]])
+
+
+def test_phones_do_not_overwrite_the_graph_that_spells():
+    result = subprocess.run(
+        [sys.executable, os.path.join(REPOSITORY, "ds_graph", "make_deepspeech_mini.py"),
+         "--export_only", "--outputs", "phones"], stderr=subprocess.PIPE)
+    lines = result.stderr.decode().splitlines()
+    assert result.returncode == 1 and len(lines) == 1 and "--out_folder" in lines[0]
