@@ -41,7 +41,7 @@ CTC_WEIGHT = 1.0
 LETTER_WEIGHT, LETTER_WEIGHT_WITH_CTC = 1.0, 0.4
 # A frame of these counts double in the phone loss: what lips must not miss.
 LIP_PHONES = ("P", "B", "M", "F", "V", "W", "UW")
-ALIGNED_VERSIONS = 10
+ALIGNED_VERSIONS = 6
 # --outputs phones: 28 classes of what lips hardly tell apart, and silence in the blank's place.
 PHONE_CLASSES = ("AA", "AE", "AH AX", "AO", "AW", "AY", "EH", "ER R", "EY", "IH", "IY", "OW", "OY",
                  "UH", "UW", "W", "Y", "L", "P B", "M", "F V", "TH DH", "T D", "N NG", "S Z",

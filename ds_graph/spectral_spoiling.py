@@ -51,9 +51,6 @@ def spoilt(random, mfccs, silent):
         bands = _with_breaths(random, bands, silent, loud)
     if random.rand() < 0.3:
         bands = _in_a_room(random, bands)
-    if random.rand() < 0.2:
-        bands = _added(bands, _babble(random, bands, loud)
-                       - random.uniform(4.0, 25.0) * NATS_PER_DB)
     if random.rand() < 0.6:
         bands = _added(bands, _noise(random, len(bands))
                        + loud - random.uniform(2.0, 32.0) * NATS_PER_DB)
@@ -68,18 +65,6 @@ def spoilt(random, mfccs, silent):
 def _added(bands, more):
     """Log magnitude of the sum of two sounds that have nothing to do with each other."""
     return 0.5 * np.logaddexp(2.0 * bands, 2.0 * more)
-
-
-def _babble(random, bands, loud):
-    """Log magnitudes [n, 40] of other people's talk, as loud as the speech.
-
-    The recording itself, backwards, two to five times over.
-    """
-    power = np.exp(2.0 * bands[::-1])
-    total = sum(np.roll(power, random.randint(len(power)), axis=0)
-                for _ in range(random.randint(2, 6)))
-    babble = 0.5 * np.log(total + 1e-30)
-    return babble + loud - np.percentile(babble.mean(1), 90)
 
 
 def _tract_of_another_length(random):
