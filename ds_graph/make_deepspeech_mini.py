@@ -262,7 +262,8 @@ def main():
         os.path.dirname(here), "training", "deepspeech-mini"))
     parser.add_argument("--out_folder", default=os.path.join(here, "deepspeech-mini"))
     arguments = parser.parse_args()
-    if arguments.outputs == "phones" and arguments.out_folder == parser.get_default("out_folder"):
+    spells = os.path.realpath(parser.get_default("out_folder"))
+    if arguments.outputs == "phones" and os.path.realpath(arguments.out_folder) == spells:
         raise UserError("--outputs phones makes files that do not spell: give another --out_folder "
                         "than %s" % arguments.out_folder)
     num_streams = int(round(arguments.hours * 60))

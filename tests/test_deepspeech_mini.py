@@ -108,9 +108,10 @@ def test_every_phone_has_a_class_and_silence_the_blanks():
                                   [classes[:2], classes[1::-1]])
 
 
-def test_phones_do_not_overwrite_the_graph_that_spells():
+@pytest.mark.parametrize("flags", [[], ["--out_folder", "ds_graph/../ds_graph/deepspeech-mini"]])
+def test_phones_do_not_overwrite_the_graph_that_spells(flags):
     result = subprocess.run(
         [sys.executable, os.path.join(REPOSITORY, "ds_graph", "make_deepspeech_mini.py"),
-         "--export_only", "--outputs", "phones"], stderr=subprocess.PIPE)
+         "--export_only", "--outputs", "phones"] + flags, cwd=REPOSITORY, stderr=subprocess.PIPE)
     lines = result.stderr.decode().splitlines()
     assert result.returncode == 1 and len(lines) == 1 and "--out_folder" in lines[0]
