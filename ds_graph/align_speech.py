@@ -3,21 +3,21 @@
     pip install pocketsphinx                                    (5.0, Python 3.8 and later)
     apt-get install asterisk-core-sounds-en-g722 pocketsphinx-testdata
     python ds_graph/align_speech.py --out training/aligned_speech
-    python ds_graph/align_speech.py --out training/aligned_speech_grid --grid REALDATA/grid_s1_clips
 
-Without --grid: the prompts of the Debian package asterisk-core-sounds-en-g722 (one American voice
-in a studio, 25 minutes, CC BY-SA 3.0), whose texts pocketsphinx recognises first, and five
-sentences of LibriVox from pocketsphinx-testdata, whose texts come with them. With --grid: that
-corpus's clips, laid out as tests/real_clips.py says.
+    apt-get install espeak-ng tuxpaint-stamps-default fillets-ng-data fillets-ng-data-cs
+    python ds_graph/align_speech.py --out training/aligned_languages --source languages
+
+    python ds_graph/align_speech.py --out training/aligned_grid --source REALDATA/grid_s1_clips
+
+What is spoken comes from ds_graph/recorded_speech.py: English, or eleven other languages in words
+of phones (ds_graph/pronunciation.py), or GRID's clips, laid out as tests/real_clips.py says.
 
 Writes OUT/NAME.wav (16 kHz) and OUT/NAME.csv (columns type, start_s, end_s, label, which
-utils/timings.py reads). What cannot be aligned, or was recognised with little confidence, is left
-out and counted. Times are those of the aligner, to 10 ms.
+utils/timings.py reads). What cannot be aligned, fits badly, or was recognised with little
+confidence, is left out and counted. Times are those of the aligner, to 10 ms.
 """
 import argparse
-import collections
 import csv
-import glob
 import os
 import sys
 
@@ -25,20 +25,19 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from utils.audio import read_audio, write_wav                               # noqa: E402
+from ds_graph.pronunciation import pronounced                               # noqa: E402
+from ds_graph.recorded_speech import (ENGLISH, english_recordings, grid_recordings,    # noqa: E402
+                                      language_recordings)
+from utils.audio import write_wav                                           # noqa: E402
 from utils.constants import INT16_SCALE, SAMPLE_RATE_HZ                     # noqa: E402
 from utils.errors import UserError, run_script                              # noqa: E402
 from utils.files import make_folder, written_aside                          # noqa: E402
 
-PROMPTS_FOLDER = "/usr/share/asterisk/sounds/en_US_f_Allison"
-LIBRIVOX_FOLDER = "/usr/share/pocketsphinx/test/data/librivox"
 ALIGNER_FPS = 100.0
 LEAST_CONFIDENCE = 0.5              # geometric mean over a prompt's words
 LEAST_S = 0.4
-GRID_WORDS = {"z": "zed"}           # as British speakers spell
-
-# samples: float32 at 16 kHz; text None where it has to be recognised.
-Recording = collections.namedtuple("Recording", "name samples text")
+# Recordings with another's text reach it seldom (README of this folder).
+LEAST_FIT = -38.0
 
 
 class Aligner(object):
@@ -54,7 +53,10 @@ class Aligner(object):
         self._recogniser = pocketsphinx.Decoder(
             loglevel="FATAL", fwdflat=False, maxhmmpf=2000, maxwpf=15, ds=2, beam=1e-40,
             wbeam=1e-30, pbeam=1e-40)
-        self._aligner = pocketsphinx.Decoder(lm=None, loglevel="FATAL")
+        # Without bestpath, which gives phones impossible durations, and with beams for phones that
+        # the model never heard in such a row.
+        self._aligner = pocketsphinx.Decoder(lm=None, loglevel="FATAL", bestpath=False,
+                                             beam=1e-120, wbeam=1e-120, pbeam=1e-120)
 
     def recognised(self, samples):
         """(text, confidence in 0 .. 1)"""
@@ -70,8 +72,23 @@ class Aligner(object):
                 logs.append(np.log(max(log_base.exp(segment.prob), 1e-6)))
         return " ".join(words), float(np.exp(np.mean(logs))) if logs else 0.0
 
-    def aligned(self, samples, text):
-        """(words, phones), each [(symbol, start_s, end_s)], or None where the text does not fit."""
+    def aligned(self, samples, text, language=ENGLISH):
+        """(words, phones, fit), or None where the text does not fit at all.
+
+        words, phones: [(symbol, start_s, end_s)]; words of other languages than English are spelled
+        by sound. fit: the model's log likelihood of a frame of speech, as pocketsphinx counts it.
+        """
+        spellings = {}
+        if language != ENGLISH:
+            words = pronounced(text, language)
+            # A word for each row of phones, called as no English word is.
+            spellings = {"_".join(phones): spelling for spelling, phones in words}
+            text = " ".join("_".join(phones) for _, phones in words)
+            for name in spellings:
+                if self._aligner.lookup_word(name) is None:
+                    self._aligner.add_word(name, name.replace("_", " "))
+        if not text:
+            return None
         try:
             self._aligner.set_align_text(text)
             _decode(self._aligner, samples)
@@ -79,14 +96,15 @@ class Aligner(object):
             _decode(self._aligner, samples)
         except RuntimeError:            # a word that the dictionary lacks, or no path
             return None
-        words, phones = [], []
+        words, phones, score, num_frames = [], [], 0.0, 0
         for word in self._aligner.get_alignment() or ():
             symbol = word.name.partition("(")[0]
             spoken = symbol[0] not in "<["
             if spoken:
-                words.append((symbol,) + _times(word))
+                words.append((spellings.get(symbol, symbol),) + _times(word))
+                score, num_frames = score + word.score, num_frames + word.duration
             phones.extend((phone.name if spoken else "sil",) + _times(phone) for phone in word)
-        return (words, phones) if len(words) == len(text.split()) else None
+        return (words, phones, score / num_frames) if len(words) == len(text.split()) else None
 
 
 def _decode(decoder, samples):
@@ -99,40 +117,6 @@ def _times(entry):
     return entry.start / ALIGNER_FPS, (entry.start + entry.duration) / ALIGNER_FPS
 
 
-def debian_recordings():
-    """The prompts, and LibriVox's sentences."""
-    paths = sorted(glob.glob(os.path.join(PROMPTS_FOLDER, "**", "*.g722"), recursive=True))
-    if not paths or not os.path.isdir(LIBRIVOX_FOLDER):
-        raise UserError("no speech in %s or %s: install the Debian packages "
-                        "asterisk-core-sounds-en-g722 and pocketsphinx-testdata"
-                        % (PROMPTS_FOLDER, LIBRIVOX_FOLDER))
-    for path in paths:
-        name = os.path.relpath(path, PROMPTS_FOLDER)[:-len(".g722")].replace(os.sep, "-")
-        yield Recording("prompt-" + name, read_audio(path), None)
-    with open(os.path.join(LIBRIVOX_FOLDER, "transcription"), encoding="utf-8") as stream:
-        for line in stream:
-            text, _, name = line.strip().rstrip(")").rpartition("(")
-            yield Recording("librivox-" + name.rpartition("-")[2], read_audio(
-                os.path.join(LIBRIVOX_FOLDER, name + ".wav")), text.replace("<s>", "").replace(
-                    "</s>", "").strip())
-
-
-def grid_recordings(folder):
-    """The clips of a folder with audio.flac (equally long, back to back), words.csv and, for their
-    order, labels.npz."""
-    texts = collections.OrderedDict()
-    with open(os.path.join(folder, "words.csv"), newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            words = texts.setdefault(row["clip"], [])
-            if row["word"] != "sil":
-                words.append(GRID_WORDS.get(row["word"], row["word"]))
-    with np.load(os.path.join(folder, "labels.npz")) as content:
-        clips = [str(clip) for clip in content["clips"]]
-    samples = read_audio(os.path.join(folder, "audio.flac")).reshape(len(clips), -1)
-    for clip, of_clip in zip(clips, samples):
-        yield Recording("grid-" + clip, of_clip, " ".join(texts[clip]))
-
-
 def write_aligned(recording, aligner, folder):
     """Write one recording's two files; returns its seconds, 0 where it is left out."""
     text, confidence = recording.text, 1.0
@@ -141,8 +125,8 @@ def write_aligned(recording, aligner, folder):
     seconds = len(recording.samples) / float(SAMPLE_RATE_HZ)
     if not text or confidence < LEAST_CONFIDENCE or seconds < LEAST_S:
         return 0.0
-    found = aligner.aligned(recording.samples, text)
-    if found is None:
+    found = aligner.aligned(recording.samples, text, recording.language)
+    if found is None or found[2] < LEAST_FIT:
         return 0.0
     path = os.path.join(folder, recording.name)
     write_wav(path + ".wav", recording.samples)
@@ -160,11 +144,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, metavar="FOLDER")
-    parser.add_argument("--grid", metavar="FOLDER", help="GRID clips instead of Debian's speech")
+    parser.add_argument("--source", default="english", metavar="english|languages|GRID_FOLDER",
+                        help="what to align (%(default)s)")
     args = parser.parse_args()
     make_folder(args.out)
     aligner = Aligner()
-    recordings = grid_recordings(args.grid) if args.grid else debian_recordings()
+    recordings = {"english": english_recordings, "languages": language_recordings}.get(
+        args.source, lambda: grid_recordings(args.source))()
     seconds = [write_aligned(recording, aligner, args.out) for recording in recordings]
     print("%d of %d recordings aligned, %.1f minutes; in %s" % (
         sum(length > 0 for length in seconds), len(seconds), sum(seconds) / 60.0, args.out))

@@ -42,6 +42,7 @@ LETTER_WEIGHT, LETTER_WEIGHT_WITH_CTC = 1.0, 0.4
 # A frame of these counts double in the phone loss: what lips must not miss.
 LIP_PHONES = ("P", "B", "M", "F", "V", "W", "UW")
 ALIGNED_VERSIONS = 6
+MOST_ALIGNED_MINUTES = 500.0        # of a folder's versions together
 # --outputs phones: 28 classes of what lips hardly tell apart, and silence in the blank's place.
 PHONE_CLASSES = ("AA", "AE", "AH AX", "AO", "AW", "AY", "EH", "ER R", "EY", "IH", "IY", "OW", "OY",
                  "UH", "UW", "W", "Y", "L", "P B", "M", "F V", "TH DH", "T D", "N NG", "S Z",
@@ -53,7 +54,7 @@ SAVE_EVERY_STEPS = 100
 def make_speech(folder, num_streams, aligned_folders=()):
     """Minute-long streams of speech in `folder`, made by all processors.
 
-    num_streams: of synthetic voices. Real speech in aligned_folders is heard ALIGNED_VERSIONS
+    num_streams: of synthetic voices. Real speech in aligned_folders is heard up to ALIGNED_VERSIONS
     times, each time in another place, in streams of its own for each folder.
     """
     from ds_graph.speech_corpus import aligned_minutes, aligned_recordings, write_stream
@@ -62,8 +63,10 @@ def make_speech(folder, num_streams, aligned_folders=()):
     for aligned in aligned_folders:
         paths = tuple(aligned_recordings(aligned))
         name = os.path.basename(os.path.abspath(aligned))
+        minutes = aligned_minutes(paths)
+        num_versions = min(ALIGNED_VERSIONS, max(1.0, MOST_ALIGNED_MINUTES / minutes))
         tasks += [(seed, os.path.join(folder, "stream-%s-%05d.npz" % (name, seed)), paths)
-                  for seed in range(int(ALIGNED_VERSIONS * aligned_minutes(paths)))]
+                  for seed in range(int(num_versions * minutes))]
     started_s = time.time()
     with multiprocessing.Pool() as pool:
         for number, _ in enumerate(pool.imap_unordered(write_stream, tasks), 1):

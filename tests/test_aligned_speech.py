@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from conftest import REPOSITORY
-from ds_graph import acoustic_network, align_speech, speech_corpus
+from ds_graph import (acoustic_network, align_speech, make_deepspeech_mini, recorded_speech,
+                      speech_corpus)
 from ds_graph.make_deepspeech_mini import make_speech
 from training_data import synthetic_corpus
 from utils.audio import read_audio, write_wav
@@ -93,6 +94,35 @@ def test_a_folder_without_aligned_speech_is_told(tmp_path):
         speech_corpus.aligned_recordings(str(tmp_path))
 
 
+def test_a_recording_at_another_rate_is_told(recordings):
+    path = os.path.join(recordings, "a.wav")
+    write_wav(path, np.zeros(8000, np.float32), 8000)
+    with pytest.raises(UserError, match="a.wav is no 16-bit mono .wav of 16000 Hz; .*align_speech"):
+        speech_corpus.played(path, 100)
+
+
+def test_many_minutes_of_real_speech_are_heard_less_often(recordings, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(speech_corpus, "write_stream", lambda task: made.append(task))
+    monkeypatch.setattr(make_deepspeech_mini.multiprocessing, "Pool", _OneProcess)
+    for minutes, streams in ((20.0, 6 * 20), (200.0, 500), (900.0, 900)):
+        monkeypatch.setattr(speech_corpus, "aligned_minutes", lambda paths: minutes)
+        del made[:]
+        make_speech(str(tmp_path), 0, [recordings])
+        assert len(made) == len({path for _, path, _ in made}) == streams
+
+
+class _OneProcess(object):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def imap_unordered(self, function, tasks):
+        return map(function, tasks)
+
+
 def test_a_subject_of_real_speech_shuts_its_lips_on_the_m(recordings):
     paths = speech_corpus.aligned_recordings(recordings)
     samples, phones = synthetic_corpus._real_passage(paths, np.random.RandomState(1))
@@ -165,7 +195,7 @@ def test_aligned_phones_stand_where_they_are_spoken(tmp_path):
         pytest.skip("needs the Debian package libflite1")
     text = "my mother bought a big blue boat"
     spoken = synthesise(text, "flite:slt")
-    recording = align_speech.Recording("one", spoken.samples, text)
+    recording = recorded_speech.Recording("one", spoken.samples, text, recorded_speech.ENGLISH)
     assert align_speech.write_aligned(recording, align_speech.Aligner(), str(tmp_path)) > 1.0
     np.testing.assert_allclose(read_audio(str(tmp_path / "one.wav")), spoken.samples, atol=1e-4)
     timings = read_timings(str(tmp_path / "one.csv"))

@@ -1,0 +1,74 @@
+"""Words of many languages in the phones of PHONES, by espeak-ng's rules (Debian package espeak-ng).
+
+The network reads lips: a sound that English lacks goes to the one whose lips and place are
+nearest (a front rounded vowel to UW, a trill to the tap in "city", which is D). Vowel length,
+nasality, palatalisation and stress are dropped.
+"""
+import re
+import subprocess
+import unicodedata
+
+from utils.errors import UserError
+
+# Letters of the International Phonetic Alphabet -> PHONES, blank-separated.
+IPA_PHONES = {
+    "p": "P", "b": "B", "t": "T", "d": "D", "ʈ": "T", "ɖ": "D", "k": "K", "g": "G", "ɡ": "G",
+    "q": "K", "c": "CH", "ɟ": "JH", "tʃ": "CH", "dʒ": "JH", "tɕ": "CH", "dʑ": "JH",
+    "ʈʂ": "CH", "ɖʐ": "JH", "f": "F", "v": "V", "ʋ": "V", "β": "V", "ɸ": "F", "θ": "TH", "ð": "DH",
+    "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "ɕ": "SH", "ʑ": "ZH", "ʂ": "SH", "ʐ": "ZH",
+    "ç": "HH", "ʝ": "Y", "x": "HH", "ɣ": "HH", "χ": "HH", "ʁ": "HH", "h": "HH", "ɦ": "HH",
+    "m": "M", "n": "N", "ɲ": "N Y", "ŋ": "NG", "l": "L", "ɫ": "L", "ɭ": "L", "ʎ": "L Y",
+    "r": "D", "ɾ": "D", "ɹ": "R", "ɻ": "R", "j": "Y", "w": "W", "ɥ": "W",
+    "i": "IY", "ɪ": "IH", "ɨ": "IH", "e": "EH", "ɛ": "EH", "ε": "EH", "æ": "AE", "a": "AA",
+    "ɑ": "AA", "ɒ": "AA", "ɐ": "AH", "ʌ": "AH", "ə": "AH", "ɵ": "UH", "ɜ": "ER", "ɔ": "AO",
+    "o": "AO", "ʊ": "UH", "u": "UW", "y": "UW", "ø": "UH", "œ": "UH",
+    "aɪ": "AY", "aʊ": "AW", "ɔɪ": "OY", "oɪ": "OY", "eɪ": "EY", "ɛɪ": "EY", "əʊ": "OW", "oʊ": "OW",
+}
+DROPPED = "ˈˌːʲʔ?^\"':.-"
+# Czech's fricative trill is heard and spoken as a ZH, not as its base letter.
+FRICATIVE_TRILL = "r\N{COMBINING UP TACK BELOW}"
+# What stands for a phone where its word is spelled by sound.
+PHONE_SPELLING = {
+    "AA": "a", "AE": "a", "AH": "u", "AO": "o", "AW": "ow", "AX": "a", "AY": "i", "CH": "ch",
+    "DH": "th", "EH": "e", "ER": "er", "EY": "ay", "HH": "h", "IH": "i", "IY": "ee", "JH": "j",
+    "NG": "ng", "OW": "o", "OY": "oy", "SH": "sh", "TH": "th", "UH": "oo", "UW": "u", "ZH": "s",
+}
+
+
+def pronounced(text, language):
+    """[(word spelled by sound in a-z, its phones, a tuple)] of a text.
+
+    language: espeak-ng's name of it ("fr"). Raises UserError where espeak-ng is missing, does not
+    know the language, or says a sound that IPA_PHONES lacks.
+    """
+    try:
+        said = subprocess.run(
+            ["espeak-ng", "-q", "-v", language, "--ipa", "--sep=_", "--stdin"],
+            input=text.encode("utf-8"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    except FileNotFoundError:
+        raise UserError("no espeak-ng on PATH: install the Debian package espeak-ng")
+    if said.returncode != 0:
+        raise UserError("espeak-ng does not say words in %r: see espeak-ng --voices" % language)
+    # "(en)" marks a word that it says as of another language.
+    words = re.sub(r"\([a-z-]*\)", "", said.stdout.decode("utf-8")).split()
+    phones_of_words = [tuple(phone for symbol in word.split("_") for phone in phones_of_ipa(symbol))
+                       for word in words]
+    return [("".join(PHONE_SPELLING.get(phone, phone.lower()) for phone in phones), phones)
+            for phones in phones_of_words if phones]
+
+
+def phones_of_ipa(symbol):
+    """Phones of one of espeak-ng's IPA symbols; [] for a mark alone."""
+    symbol = unicodedata.normalize("NFD", symbol).replace(FRICATIVE_TRILL, "ʒ").replace(
+        unicodedata.normalize("NFD", "ç"), "ç")
+    letters = "".join(letter for letter in symbol
+                      if letter not in DROPPED and not unicodedata.combining(letter))
+    phones = []
+    while letters:
+        length = 2 if letters[:2] in IPA_PHONES else 1
+        if letters[:length] not in IPA_PHONES:
+            raise UserError("espeak-ng says %r, which has no place in IPA_PHONES of "
+                            "ds_graph/pronunciation.py; add it" % letters[:length])
+        phones.extend(IPA_PHONES[letters[:length]].split())
+        letters = letters[length:]
+    return phones

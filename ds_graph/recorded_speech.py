@@ -1,0 +1,106 @@
+"""Recordings of real speech and what is said in them: Debian packages, and GRID's clips.
+
+    asterisk-core-sounds-en-g722    one American voice in a studio, 25 minutes, CC BY-SA 3.0
+    pocketsphinx-testdata           five sentences of LibriVox, public domain
+    tuxpaint-stamps-default         names of things in ten languages, GPL-2
+    fillets-ng-data-cs              a game's dialogues in Czech, with fillets-ng-data's subtitles,
+                                    GPL-2 (the Dutch ones say other words than their subtitles)
+"""
+import collections
+import csv
+import glob
+import os
+import re
+
+import numpy as np
+
+from utils.audio import read_audio
+from utils.errors import UserError
+
+ENGLISH = "en"
+PROMPTS_FOLDER = "/usr/share/asterisk/sounds/en_US_f_Allison"
+LIBRIVOX_FOLDER = "/usr/share/pocketsphinx/test/data/librivox"
+STAMPS_FOLDER = "/usr/share/tuxpaint/stamps"
+STAMP_LANGUAGES = "be bg ca da el es fr nl ro ru".split()
+FILLETS_FOLDER = "/usr/share/games/fillets-ng"
+FILLETS_LANGUAGE = "cs"
+FILLETS_LINE = re.compile(r'dialogId\("([^"]+)".*?dialogStr\("(.*?)"\)', re.DOTALL)
+GRID_WORDS = {"z": "zed"}           # as British speakers spell
+
+# samples: float32 at 16 kHz. text: None where it has to be recognised. language: as espeak-ng
+# calls it. Names sort by speaker.
+Recording = collections.namedtuple("Recording", "name samples text language")
+
+
+def english_recordings():
+    """The prompts, and LibriVox's sentences."""
+    paths = sorted(glob.glob(os.path.join(PROMPTS_FOLDER, "**", "*.g722"), recursive=True))
+    if not paths or not os.path.isdir(LIBRIVOX_FOLDER):
+        raise UserError("no speech in %s or %s: install the Debian packages "
+                        "asterisk-core-sounds-en-g722 and pocketsphinx-testdata"
+                        % (PROMPTS_FOLDER, LIBRIVOX_FOLDER))
+    for path in paths:
+        name = os.path.relpath(path, PROMPTS_FOLDER)[:-len(".g722")].replace(os.sep, "-")
+        yield Recording("prompt-" + name, read_audio(path), None, ENGLISH)
+    with open(os.path.join(LIBRIVOX_FOLDER, "transcription"), encoding="utf-8") as stream:
+        for line in stream:
+            text, _, name = line.strip().rstrip(")").rpartition("(")
+            yield Recording(
+                "librivox-" + name.rpartition("-")[2],
+                read_audio(os.path.join(LIBRIVOX_FOLDER, name + ".wav")),
+                text.replace("<s>", "").replace("</s>", "").strip(), ENGLISH)
+
+
+def language_recordings():
+    """Tux Paint's stamps and the fishes' dialogues, in all their languages."""
+    if not os.path.isdir(STAMPS_FOLDER) or not all(os.path.isdir(os.path.join(
+            FILLETS_FOLDER, part)) for part in ("script", "sound")):
+        raise UserError("no speech in %s or %s: install the Debian packages "
+                        "tuxpaint-stamps-default, fillets-ng-data and fillets-ng-data-cs"
+                         % (STAMPS_FOLDER, FILLETS_FOLDER))
+    for language in STAMP_LANGUAGES:
+        ending = "_desc_%s.ogg" % language
+        for path in sorted(glob.glob(os.path.join(STAMPS_FOLDER, "**", "*" + ending),
+                                     recursive=True)):
+            text = _stamp_text(path[:-len(ending)] + ".txt", language)
+            if text:
+                name = os.path.relpath(path, STAMPS_FOLDER)[:-len(ending)].replace(os.sep, "-")
+                yield Recording("stamp-%s-%s" % (language, name), read_audio(path), text, language)
+    for path in sorted(glob.glob(os.path.join(FILLETS_FOLDER, "script", "*",
+                                              "dialogs_%s.lua" % FILLETS_LANGUAGE))):
+        level = os.path.basename(os.path.dirname(path))
+        with open(path, encoding="utf-8") as stream:
+            lines = FILLETS_LINE.findall(stream.read())
+        for name, text in lines:        # name: LEVEL-SPEAKER-WORDS
+            sound = os.path.join(FILLETS_FOLDER, "sound", level, FILLETS_LANGUAGE, name + ".ogg")
+            speaker = (name.split("-") + [""])[1]
+            if os.path.isfile(sound):
+                yield Recording("fillets-%s-%s-%s" % (FILLETS_LANGUAGE, speaker, name),
+                                read_audio(sound), text, FILLETS_LANGUAGE)
+
+
+def _stamp_text(path, language):
+    """What a stamp is called; '' where its file does not say."""
+    if not os.path.isfile(path):
+        return ""
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            if line.startswith(language + ".utf8="):
+                return line.partition("=")[2].strip()
+    return ""
+
+
+def grid_recordings(folder):
+    """The clips of a folder with audio.flac (equally long, back to back), words.csv and, for their
+    order, labels.npz."""
+    texts = collections.OrderedDict()
+    with open(os.path.join(folder, "words.csv"), newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            words = texts.setdefault(row["clip"], [])
+            if row["word"] != "sil":
+                words.append(GRID_WORDS.get(row["word"], row["word"]))
+    with np.load(os.path.join(folder, "labels.npz")) as content:
+        clips = [str(clip) for clip in content["clips"]]
+    samples = read_audio(os.path.join(folder, "audio.flac")).reshape(len(clips), -1)
+    for clip, of_clip in zip(clips, samples):
+        yield Recording("grid-" + clip, of_clip, " ".join(texts[clip]), ENGLISH)

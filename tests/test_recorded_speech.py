@@ -1,0 +1,118 @@
+"""What is said in real recordings: texts beside them, and words of many languages in phones."""
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from ds_graph import align_speech, pronunciation, recorded_speech
+from ds_graph.letter_alignment import PHONE_LETTERS
+from utils.audio import write_wav
+from utils.errors import UserError
+from utils.speech_synthesis import PHONES, SILENCE, list_voices, synthesise
+from utils.timings import read_timings
+
+needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None,
+                                  reason="needs the Debian package espeak-ng")
+
+
+def test_every_ipa_letter_and_every_spelling_is_of_known_phones():
+    for phones in pronunciation.IPA_PHONES.values():
+        assert set(phones.split()) <= set(PHONES) - {SILENCE}
+    # A phone without an entry is spelled by its own name, one letter.
+    for phone in set(PHONES) - {SILENCE}:
+        spelling = pronunciation.PHONE_SPELLING.get(phone, phone.lower())
+        assert spelling[0] in "".join(PHONE_LETTERS[phone]), phone
+        assert phone in pronunciation.PHONE_SPELLING or len(spelling) == 1
+
+
+@pytest.mark.parametrize("symbol, phones", [
+    ("ˈɔ̃", ["AO"]), ("tʲ", ["T"]), ("t̻͡s̪ʲ", ["T", "S"]), ("dʒ", ["JH"]), ("oʊ", ["OW"]),
+    ("ja", ["Y", "AA"]), ("ɲ", ["N", "Y"]), ("r̝̊", ["ZH"]), ("r", ["D"]), ("ɹ", ["R"]),
+    ("ç", ["HH"]), ("y", ["UW"]), ("ʔ", []), ("ˌ", [])])
+def test_marks_are_dropped_and_letters_read(symbol, phones):
+    assert pronunciation.phones_of_ipa(symbol) == phones
+
+
+def test_a_sound_without_a_place_is_named():
+    with pytest.raises(UserError, match="espeak-ng says 'ʘ', which has no place in IPA_PHONES"):
+        pronunciation.phones_of_ipa("aʘ")
+
+
+@needs_espeak
+@pytest.mark.parametrize("language, text, expected", [
+    ("fr", "Bon.", [("bo", ("B", "AO"))]),
+    ("es", "mapa", [("mapa", ("M", "AA", "P", "AA"))]),
+    ("cs", "vím, my", [("veem", ("V", "IY", "M")), ("mee", ("M", "IY"))]),
+    ("cs", " ...", [])])
+def test_words_are_spelled_by_sound(language, text, expected):
+    assert pronunciation.pronounced(text, language) == expected
+
+
+@needs_espeak
+def test_an_unknown_language_is_told():
+    with pytest.raises(UserError, match="does not say words in 'xx-none'"):
+        pronunciation.pronounced("a", "xx-none")
+
+
+def test_without_espeak_one_line_says_so(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="install the Debian package espeak-ng"):
+        pronunciation.pronounced("a", "fr")
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """The two packages' folders, laid out as Debian lays them out, with a recording of each kind."""
+    stamps, fillets = tmp_path / "stamps", tmp_path / "fillets"
+    (stamps / "food" / "fruit").mkdir(parents=True)
+    (stamps / "food" / "fruit" / "lime.txt").write_text(
+        "A lime.\nes_MX.utf8=Una lima.\nfr.utf8=Un citron vert.\nda.utf8=\n", encoding="utf-8")
+    (fillets / "script" / "reef").mkdir(parents=True)
+    (fillets / "sound" / "reef" / "cs").mkdir(parents=True)
+    (fillets / "script" / "reef" / "dialogs_cs.lua").write_text(
+        'dialogId("ree-m-co", "font_small", "What?")\ndialogStr("Co?")\n\n\n'
+        'dialogId("ree-v-nic", "font_big", "Nothing, \\"really\\".")\ndialogStr("Nic.")\n',
+        encoding="utf-8")
+    for path in (stamps / "food" / "fruit" / "lime_desc_fr.ogg",
+                 stamps / "food" / "fruit" / "lime_desc_da.ogg",        # its text is empty
+                 stamps / "food" / "fruit" / "plum_desc_fr.ogg",        # no text
+                 fillets / "sound" / "reef" / "cs" / "ree-v-nic.ogg"):
+        write_wav(str(path), np.full(8000, 0.25, np.float32))
+    monkeypatch.setattr(recorded_speech, "STAMPS_FOLDER", str(stamps))
+    monkeypatch.setattr(recorded_speech, "FILLETS_FOLDER", str(fillets))
+    return tmp_path
+
+
+def test_stamps_and_dialogues_come_with_their_texts(packages):
+    found = list(recorded_speech.language_recordings())
+    assert [(one.name, one.text, one.language) for one in found] == [
+        ("stamp-fr-food-fruit-lime", "Un citron vert.", "fr"),
+        ("fillets-cs-v-ree-v-nic", "Nic.", "cs")]
+    assert all(one.samples.shape == (8000,) for one in found)
+
+
+def test_missing_packages_are_named(packages, monkeypatch):
+    monkeypatch.setattr(recorded_speech, "FILLETS_FOLDER", str(packages / "none"))
+    with pytest.raises(UserError, match="tuxpaint-stamps-default, fillets-ng-data and fillets-ng-"):
+        next(recorded_speech.language_recordings())
+
+
+@needs_espeak
+def test_another_language_is_aligned_and_another_text_refused(tmp_path):
+    pytest.importorskip("pocketsphinx", reason="pip install pocketsphinx (not a requirement)")
+    if "flite:slt" not in list_voices():
+        pytest.skip("needs the Debian package libflite1")
+    # An American says "mama may see me", which Spaniards write so.
+    spoken = synthesise("mama may see me", "flite:slt")
+    aligner = align_speech.Aligner()
+    right = recorded_speech.Recording("right", spoken.samples, "mama mei si mi", "es")
+    assert align_speech.write_aligned(right, aligner, str(tmp_path)) > 0.5
+    timings = read_timings(str(tmp_path / "right.csv"))
+    assert [word for word, _, _ in timings.words] == ["mama", "may", "see", "mee"]
+    found = [start_s for name, start_s, _ in timings.phones if name in ("M", "S")]
+    true = [start_s for name, start_s, _ in spoken.phones if name in ("M", "S")]
+    assert np.abs(np.array(found) - true).max() < 0.05
+    wrong = right._replace(name="wrong", text="pozo fuerte chorizo gato")
+    assert align_speech.write_aligned(wrong, aligner, str(tmp_path)) == 0.0
+    assert sorted(os.listdir(str(tmp_path))) == ["right.csv", "right.wav"]
