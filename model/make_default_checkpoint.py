@@ -1,6 +1,7 @@
 """Make model/default.model, the checkpoint that run_voca.py takes where none is named.
 
-    python model/make_default_checkpoint.py --aligned training/aligned_speech   what is shipped
+    python model/make_default_checkpoint.py --aligned training/aligned_speech \\
+        training/aligned_languages                                              what is shipped
     python model/make_default_checkpoint.py [--aligned FOLDER ...] [--real_data FOLDER]
 
 1. writes a corpus of synthetic speakers, and of aligned real speech, to training/synthetic_corpus,
@@ -45,7 +46,7 @@ def training_config(args, **values):
         # Not there, so that the folder is what is trained on, whatever lies in training_data.
         raw_audio_path=os.path.join(args.run_folder, "no_published_data"),
         batch_size=256, learning_rate=2e-3, learning_rate_schedule="cosine", warmup_steps=200,
-        start_at_mean=True, weight_average_decay=0.999, opening_weight=0.3, closure_weight=2.0,
+        start_at_mean=True, weight_average_decay=0.999, opening_weight=0.3, closure_weight=4.0,
         letter_mask_rate=0.1,
         epoch_num=args.epochs, checkpoint_interval=2000, num_render_sequences=0, **values)
 

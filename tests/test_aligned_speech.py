@@ -137,6 +137,22 @@ def test_a_subject_of_real_speech_shuts_its_lips_on_the_m(recordings):
     assert opening[middles["M"]].max() < 0.02 < 0.05 < opening[middles["IY"]].mean()
 
 
+def test_one_real_subject_in_six_is_at_rest(recordings, tmp_path, monkeypatch):
+    faces = {}
+    paths = speech_corpus.aligned_recordings(recordings)
+    for name, value in (
+            ("sentences", lambda: ([], [])), ("word_list", lambda: []), ("list_voices", lambda: []),
+            ("_any_voice", lambda *_: None), ("aligned_minutes", lambda _: 3.0),
+            ("_any_passage", lambda *_: synthetic_corpus._real_passage(
+                paths, np.random.RandomState(0))),
+            ("write_subject", lambda _, name, samples, face: faces.update({name: face}))):
+        monkeypatch.setattr(synthetic_corpus, name, value)
+    names, _ = synthetic_corpus.write_corpus(str(tmp_path), 1.0, [recordings])
+    assert names == ["synthetic-0000"] + ["aligned-%04d" % number for number in range(6)]
+    jaw = MODEL_CHANNELS.index("jawOpen")
+    assert [name for name in names if faces[name][:, jaw].max() < 0.05] == ["aligned-0005"]
+
+
 def test_the_weights_of_a_graph_can_be_trained_on():
     weights = acoustic_network.weights_to_train(MINI_PB)
     held = acoustic_network.weights_of_pb(MINI_PB)

@@ -27,7 +27,7 @@ STRESS_ENVELOPE_S = 0.10
 # speakers, captured and tracked, by one frame.
 LATER_FRAMES = 1
 SUBJECT_S = 60.0                    # length of a subject of the larger corpus, about
-RESTING_EVERY = 6                   # one subject in so many says nothing
+RESTING_EVERY = 6                   # one subject in so many says nothing, of each source
 BREATH_SHARE = 0.8                  # of the pauses
 BREATH_FORMANTS_HZ = ((350, 900), (900, 1900), (2000, 3000), (3200, 4500))
 CLEAN_SHARE = 0.25                  # subjects whose sound is left as it was synthesised
@@ -155,30 +155,30 @@ def write_corpus(folder, minutes, aligned_folders=(), seed=0):
         voices.setdefault(voice.partition(":")[0], []).append(voice)
     training, validation = [], []
     num_training = max(1, int(round(minutes * 60.0 / SUBJECT_S)))
-    for number in range(num_training):
-        name = "synthetic-%04d" % number
+
+    def add(name, number, seeds, passage):
         training.append(name)
         if _is_there(folder, name):
-            continue
-        random = np.random.RandomState([seed, number])
+            return
+        random = np.random.RandomState(seeds)
         if number % RESTING_EVERY == RESTING_EVERY - 1:
             samples, phones = resting_passage(SUBJECT_S, random)
             heard = samples
         else:
-            samples, phones = _any_passage(_any_voice(voices, random), texts, words, random)
+            samples, phones = passage(random)
             heard = _heard(samples, phones, random)
         write_subject(folder, name, heard, face_of_passage(samples, phones, seed=number))
+
+    for number in range(num_training):
+        add("synthetic-%04d" % number, number, [seed, number],
+            lambda random: _any_passage(_any_voice(voices, random), texts, words, random))
         print("%s: %d of %d subjects" % (folder, number + 1, num_training), flush=True)
     for aligned in aligned_folders:
         paths = aligned_recordings(aligned)
+        name = os.path.basename(os.path.abspath(aligned))
         for number in range(int(ALIGNED_VERSIONS * aligned_minutes(paths) * 60.0 / SUBJECT_S)):
-            name = "%s-%04d" % (os.path.basename(os.path.abspath(aligned)), number)
-            training.append(name)
-            if not _is_there(folder, name):
-                random = np.random.RandomState([seed, 2000000 + number])
-                samples, phones = _real_passage(paths, random)
-                write_subject(folder, name, _heard(samples, phones, random),
-                              face_of_passage(samples, phones, seed=number))
+            add("%s-%04d" % (name, number), number, [seed, 2000000 + number],
+                lambda random: _real_passage(paths, random))
     for number, voice in enumerate(VALIDATION_VOICES):
         name = "synthetic-validation-%d" % number
         validation.append(name)

@@ -8,7 +8,8 @@ phone insists on its own jaw, rounding, spreading, lips and tongue against its n
 How the numbers were set. Jaw height lies halfway between the vowel chart (open AA AE, mid EH AH,
 close IY UW, teeth nearly together for S Z SH ZH CH JH) and what one real speaker does, as the
 means of his opening at each aligned phone (GRID s1: wide for K T D S CH and front vowels, narrow
-for AO R W TH and all that rounds); rounding (mouthFunnel, lips forward
+for AO R W TH and all that rounds), its range between that of Live Link Face takes (95th percentile
+of jawOpen 0.14 and 0.17) and of two labelled speakers (0.32 and 0.37); rounding (mouthFunnel, lips forward
 and apart; mouthPucker, lips forward and together) for UW OW AO UH W R ER SH ZH CH JH; lips
 spread for IY IH EY S Z; the lower lip under the upper teeth for F V (mouthRollLower with a
 raised upper lip); lips pressed together for P B M; the tongue between the teeth for TH DH and
@@ -41,41 +42,41 @@ _COLUMNS = tuple(shape for group in GROUPS.values() for shape in group)
 #                                            RollUpper
 _TABLE = """
 sil   0  0   0  1   0  0  1   0  0  3  1   2  3  1   0   0  |  15 10 10 30 10
-AA   38  0   2  0   2  3  0  18  7  0  0   0  0  0   0   0  |  10  6  6 10  4
-AE   33  0   0  0  10  9  2  22 10  0  0   0  0  0   0   0  |  10  6  8 10  4
-AH   24  0   2  0   3  3  1  15  6  0  0   0  0  0   0   0  |   9  4  5  8  4
-AO   22  2  26 14   0  0  0  14  5  0  0   0  0  0   0   0  |  10 16  6  9  4
-EH   27  0   0  0  10  8  3  20  8  0  0   0  0  0   0   0  |   9  6  8  8  4
-ER   15  3  20 16   0  0  0  16  6  0  0   0  1  1   0   0  |   8 14  6  8  4
-IH   18  0   0  0  10  8  3  18  7  0  0   0  0  0   0   0  |   8  6  8  8  4
-IY   15  0   0  0  20 14  6  20  9  0  0   0  0  0   0   0  |   9 10 14 10  4
-UH   14  2  22 20   0  0  0  10  4  0  0   0  1  1   0   0  |   8 14  6  8  4
-UW    9  4  22 46   0  0  0   6  3  0  0   0  2  2   0   0  |   9 22 10  8  4
-P     4  0   0  0   0  1  2   0  0 12 10  26  8  5   6   0  |   9  2  3 10  4
-B     4  0   0  0   0  1  2   0  0 11  9  22  7  4   5   0  |   9  2  3 10  4
-M     4  0   0  0   1  1  3   0  0 10  8  20  7  4   1   0  |   9  2  3 10  4
-F     6  0   2  0   2  3  2   2 14 38  0   4 10  2   2   0  |   9  4  4 14  4
-V     7  0   2  0   2  3  2   3 12 32  0   3  8  2   1   0  |   9  4  4 14  4
-W     6  3  20 55   0  0  0   4  2  0  0   0  3  3   0   0  |   9 34 12 10  4
-R    11  3  24 24   0  0  0  14  5  0  0   0  2  1   0   0  |   7 18  7  7  4
-L    14  0   0  0   4  4  1  17  6  0  0   0  0  0   0   2  |   6  3  3  6 10
-Y    13  0   0  2  14 10  4  17  7  0  0   0  0  0   0   0  |   7  6  9  7  4
-TH    8  0   0  0   3  4  1  16  7  0  0   0  0  0   0  16  |   9  3  4  8 16
-DH    8  0   0  0   3  4  1  16  7  0  0   0  0  0   0  10  |   8  3  4  7 14
-S    12  1   0  0  11 10  4  24 11  0  0   0  0  0   0   0  |  10  5 10 12  4
-Z    11  1   0  0  10  9  3  22 10  0  0   0  0  0   0   0  |  10  5 10 12  4
-SH   10  7  36 26   0  0  0  18 10  0  0   0  0  0   0   0  |  14 22 12 12  4
-ZH   10  6  33 24   0  0  0  17  9  0  0   0  0  0   0   0  |  13 22 12 12  4
-CH   13  6  33 24   0  0  0  18 10  0  0   0  0  0   0   0  |  14 20 12 12  4
-JH   12  6  31 22   0  0  0  17  9  0  0   0  0  0   0   0  |  13 20 12 12  4
-T    14  0   0  0   4  4  1  16  6  0  0   0  0  0   0   0  |   7  2  3  5  4
-D    14  0   0  0   4  4  1  16  6  0  0   0  0  0   0   0  |   7  2  3  5  4
-DX   14  0   0  0   4  4  1  15  6  0  0   0  0  0   0   0  |   3  1  2  3  4
-N    12  0   0  0   4  4  1  15  6  0  0   0  0  0   0   0  |   6  2  3  5  4
-K    20  0   0  0   4  4  1  14  5  0  0   0  0  0   0   0  |   5  2  2  4  4
-G    16  0   0  0   4  4  1  14  5  0  0   0  0  0   0   0  |   5  2  2  4  4
-NG   16  0   0  0   4  4  1  14  5  0  0   0  0  0   0   0  |   5  2  2  4  4
-HH   12  0   0  0   3  3  1  14  5  0  0   0  0  0   0   0  |   2  1  1  2  3
+AA   48  0   2  0   2  3  0  18  7  0  0   0  0  0   0   0  |  10  6  6 10  4
+AE   41  0   0  0  10  9  2  22 10  0  0   0  0  0   0   0  |  10  6  8 10  4
+AH   30  0   2  0   3  3  1  15  6  0  0   0  0  0   0   0  |   9  4  5  8  4
+AO   28  2  26 14   0  0  0  14  5  0  0   0  0  0   0   0  |  10 16  6  9  4
+EH   34  0   0  0  10  8  3  20  8  0  0   0  0  0   0   0  |   9  6  8  8  4
+ER   19  3  20 16   0  0  0  16  6  0  0   0  1  1   0   0  |   8 14  6  8  4
+IH   22  0   0  0  10  8  3  18  7  0  0   0  0  0   0   0  |   8  6  8  8  4
+IY   19  0   0  0  20 14  6  20  9  0  0   0  0  0   0   0  |   9 10 14 10  4
+UH   18  2  22 20   0  0  0  10  4  0  0   0  1  1   0   0  |   8 14  6  8  4
+UW   11  4  22 46   0  0  0   6  3  0  0   0  2  2   0   0  |   9 22 10  8  4
+P     5  0   0  0   0  1  2   0  0 12 10  26  8  5   6   0  |   9  2  3 10  4
+B     5  0   0  0   0  1  2   0  0 11  9  22  7  4   5   0  |   9  2  3 10  4
+M     5  0   0  0   1  1  3   0  0 10  8  20  7  4   1   0  |   9  2  3 10  4
+F     8  0   2  0   2  3  2   2 14 38  0   4 10  2   2   0  |   9  4  4 14  4
+V     9  0   2  0   2  3  2   3 12 32  0   3  8  2   1   0  |   9  4  4 14  4
+W     8  3  20 55   0  0  0   4  2  0  0   0  3  3   0   0  |   9 34 12 10  4
+R    14  3  24 24   0  0  0  14  5  0  0   0  2  1   0   0  |   7 18  7  7  4
+L    18  0   0  0   4  4  1  17  6  0  0   0  0  0   0   2  |   6  3  3  6 10
+Y    16  0   0  2  14 10  4  17  7  0  0   0  0  0   0   0  |   7  6  9  7  4
+TH   10  0   0  0   3  4  1  16  7  0  0   0  0  0   0  16  |   9  3  4  8 16
+DH   10  0   0  0   3  4  1  16  7  0  0   0  0  0   0  10  |   8  3  4  7 14
+S    15  1   0  0  11 10  4  24 11  0  0   0  0  0   0   0  |  10  5 10 12  4
+Z    14  1   0  0  10  9  3  22 10  0  0   0  0  0   0   0  |  10  5 10 12  4
+SH   12  7  36 26   0  0  0  18 10  0  0   0  0  0   0   0  |  14 22 12 12  4
+ZH   12  6  33 24   0  0  0  17  9  0  0   0  0  0   0   0  |  13 22 12 12  4
+CH   16  6  33 24   0  0  0  18 10  0  0   0  0  0   0   0  |  14 20 12 12  4
+JH   15  6  31 22   0  0  0  17  9  0  0   0  0  0   0   0  |  13 20 12 12  4
+T    18  0   0  0   4  4  1  16  6  0  0   0  0  0   0   0  |   7  2  3  5  4
+D    18  0   0  0   4  4  1  16  6  0  0   0  0  0   0   0  |   7  2  3  5  4
+DX   18  0   0  0   4  4  1  15  6  0  0   0  0  0   0   0  |   3  1  2  3  4
+N    15  0   0  0   4  4  1  15  6  0  0   0  0  0   0   0  |   6  2  3  5  4
+K    25  0   0  0   4  4  1  14  5  0  0   0  0  0   0   0  |   5  2  2  4  4
+G    20  0   0  0   4  4  1  14  5  0  0   0  0  0   0   0  |   5  2  2  4  4
+NG   20  0   0  0   4  4  1  14  5  0  0   0  0  0   0   0  |   5  2  2  4  4
+HH   15  0   0  0   3  3  1  14  5  0  0   0  0  0   0   0  |   2  1  1  2  3
 """
 
 # Phones made of two shapes one after the other, with the share of the first; and spellings of
