@@ -57,7 +57,7 @@ def language_recordings():
             FILLETS_FOLDER, part)) for part in ("script", "sound")):
         raise UserError("no speech in %s or %s: install the Debian packages "
                         "tuxpaint-stamps-default, fillets-ng-data and fillets-ng-data-cs"
-                         % (STAMPS_FOLDER, FILLETS_FOLDER))
+                        % (STAMPS_FOLDER, FILLETS_FOLDER))
     for language in STAMP_LANGUAGES:
         ending = "_desc_%s.ogg" % language
         for path in sorted(glob.glob(os.path.join(STAMPS_FOLDER, "**", "*" + ending),
@@ -93,6 +93,11 @@ def _stamp_text(path, language):
 def grid_recordings(folder):
     """The clips of a folder with audio.flac (equally long, back to back), words.csv and, for their
     order, labels.npz."""
+    missing = [name for name in ("audio.flac", "words.csv", "labels.npz")
+               if not os.path.isfile(os.path.join(folder, name))]
+    if missing:
+        raise UserError("%s holds no %s; name english, languages or a folder of GRID's clips"
+                        % (folder, ", ".join(missing)))
     texts = collections.OrderedDict()
     with open(os.path.join(folder, "words.csv"), newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):

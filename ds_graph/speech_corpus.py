@@ -108,8 +108,12 @@ def aligned_minutes(paths):
 def _aligned_samples(path):
     """Samples in [-1, 1) of a .wav as align_speech.py writes it; for thousands of short ones the
     start of ffmpeg, which reads any other file, is most of the work."""
-    rate_hz, samples = scipy.io.wavfile.read(path, mmap=True)
-    if rate_hz != SAMPLE_RATE_HZ or samples.dtype != np.int16 or samples.ndim != 1:
+    try:
+        rate_hz, samples = scipy.io.wavfile.read(path, mmap=True)
+        fits = rate_hz == SAMPLE_RATE_HZ and samples.dtype == np.int16 and samples.ndim == 1
+    except ValueError:
+        fits = False
+    if not fits:
         raise UserError("%s is no 16-bit mono .wav of %d Hz; make it by ds_graph/align_speech.py"
                         % (path, SAMPLE_RATE_HZ))
     return samples / np.float32(INT16_SCALE)

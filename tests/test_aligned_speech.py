@@ -99,6 +99,10 @@ def test_a_recording_at_another_rate_is_told(recordings):
     write_wav(path, np.zeros(8000, np.float32), 8000)
     with pytest.raises(UserError, match="a.wav is no 16-bit mono .wav of 16000 Hz; .*align_speech"):
         speech_corpus.played(path, 100)
+    with open(path, "wb") as stream:
+        stream.write(b"no sound")
+    with pytest.raises(UserError, match="a.wav is no 16-bit mono .wav of 16000 Hz"):
+        speech_corpus.aligned_minutes([path])
 
 
 def test_many_minutes_of_real_speech_are_heard_less_often(recordings, tmp_path, monkeypatch):

@@ -98,6 +98,19 @@ def test_missing_packages_are_named(packages, monkeypatch):
         next(recorded_speech.language_recordings())
 
 
+def test_grid_clips_come_in_the_order_of_their_labels(tmp_path):
+    with pytest.raises(UserError, match="holds no audio.flac, words.csv, labels.npz; name english"):
+        next(recorded_speech.grid_recordings(str(tmp_path)))
+    write_wav(str(tmp_path / "audio.flac"), np.repeat([0.25, -0.25], 8000).astype(np.float32))
+    np.savez(str(tmp_path / "labels.npz"), clips=["lbz", "aaa"])
+    (tmp_path / "words.csv").write_text(
+        "clip,start_s,end_s,word\naaa,0,0.5,sil\naaa,0.5,1,now\nlbz,0,0.4,lay\nlbz,0.4,1,z\n")
+    found = list(recorded_speech.grid_recordings(str(tmp_path)))
+    assert [(one.name, one.text, one.language) for one in found] == [
+        ("grid-lbz", "lay zed", "en"), ("grid-aaa", "now", "en")]
+    np.testing.assert_allclose([one.samples.mean() for one in found], [0.25, -0.25], atol=1e-3)
+
+
 @needs_espeak
 def test_another_language_is_aligned_and_another_text_refused(tmp_path):
     pytest.importorskip("pocketsphinx", reason="pip install pocketsphinx (not a requirement)")
