@@ -4,7 +4,7 @@
     pocketsphinx-testdata           five sentences of LibriVox, public domain
     tuxpaint-stamps-default         names of things in ten languages, GPL-2
     fillets-ng-data-cs              a game's dialogues in Czech, with fillets-ng-data's subtitles,
-                                    GPL-2 (the Dutch ones say other words than their subtitles)
+                                    GPL-2 (the Dutch ones do not fit their subtitles)
 """
 import collections
 import csv
