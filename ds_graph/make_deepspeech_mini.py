@@ -64,9 +64,9 @@ def make_speech(folder, num_streams, aligned_folders=()):
         paths = tuple(aligned_recordings(aligned))
         name = os.path.basename(os.path.abspath(aligned))
         minutes = aligned_minutes(paths)
-        num_versions = min(ALIGNED_VERSIONS, max(1.0, MOST_ALIGNED_MINUTES / minutes))
+        num_made = int(min(ALIGNED_VERSIONS * minutes, max(minutes, MOST_ALIGNED_MINUTES)))
         tasks += [(seed, os.path.join(folder, "stream-%s-%05d.npz" % (name, seed)), paths)
-                  for seed in range(int(num_versions * minutes))]
+                  for seed in range(num_made)]
     started_s = time.time()
     with multiprocessing.Pool() as pool:
         for number, _ in enumerate(pool.imap_unordered(write_stream, tasks), 1):

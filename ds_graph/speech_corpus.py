@@ -102,27 +102,28 @@ def aligned_recordings(folder):
 
 
 def aligned_minutes(paths):
-    return sum(len(_aligned_samples(path)) for path in paths) / float(SAMPLE_RATE_HZ) / 60.0
+    return sum(len(_aligned_levels(path)) for path in paths) / float(SAMPLE_RATE_HZ) / 60.0
 
 
-def _aligned_samples(path):
-    """Samples in [-1, 1) of a .wav as align_speech.py writes it; for thousands of short ones the
-    start of ffmpeg, which reads any other file, is most of the work."""
+def _aligned_levels(path):
+    """int16 [num_samples], not read before it is used, of a .wav as align_speech.py writes it; for
+    thousands of short ones the start of ffmpeg, which reads any other file, is most of the work."""
     try:
-        rate_hz, samples = scipy.io.wavfile.read(path, mmap=True)
-        fits = rate_hz == SAMPLE_RATE_HZ and samples.dtype == np.int16 and samples.ndim == 1
+        rate_hz, levels = scipy.io.wavfile.read(path, mmap=True)
+        fits = rate_hz == SAMPLE_RATE_HZ and levels.dtype == np.int16 and levels.ndim == 1
     except ValueError:
         fits = False
     if not fits:
         raise UserError("%s is no 16-bit mono .wav of %d Hz; make it by ds_graph/align_speech.py"
                         % (path, SAMPLE_RATE_HZ))
-    return samples / np.float32(INT16_SCALE)
+    return levels
 
 
 def played(path, speed_percent):
     """The Utterance of an aligned recording, played at another speed (and so pitch)."""
     timings = read_timings(path[:-len(".wav")] + ".csv")
-    samples = scipy.signal.resample_poly(_aligned_samples(path), 100, speed_percent)
+    samples = _aligned_levels(path) / np.float32(INT16_SCALE)
+    samples = scipy.signal.resample_poly(samples, 100, speed_percent)
     faster = speed_percent / 100.0
     words, phones = ([(symbol, start_s / faster, end_s / faster)
                       for symbol, start_s, end_s in entries]

@@ -1,5 +1,6 @@
 """Real speech with phone times: played faster, in streams, as subjects; the aligner."""
 import csv
+import multiprocessing.dummy
 import os
 
 import numpy as np
@@ -108,23 +109,13 @@ def test_a_recording_at_another_rate_is_told(recordings):
 def test_many_minutes_of_real_speech_are_heard_less_often(recordings, tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(speech_corpus, "write_stream", lambda task: made.append(task))
-    monkeypatch.setattr(make_deepspeech_mini.multiprocessing, "Pool", _OneProcess)
+    monkeypatch.setattr(make_deepspeech_mini.multiprocessing, "Pool",
+                        multiprocessing.dummy.Pool)         # threads: they see the patches
     for minutes, streams in ((20.0, 6 * 20), (200.0, 500), (900.0, 900)):
         monkeypatch.setattr(speech_corpus, "aligned_minutes", lambda paths: minutes)
         del made[:]
         make_speech(str(tmp_path), 0, [recordings])
         assert len(made) == len({path for _, path, _ in made}) == streams
-
-
-class _OneProcess(object):
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def imap_unordered(self, function, tasks):
-        return map(function, tasks)
 
 
 def test_a_subject_of_real_speech_shuts_its_lips_on_the_m(recordings):
