@@ -9,6 +9,7 @@ import collections
 
 import numpy as np
 
+from ds_graph.letter_alignment import UNKNOWN_LETTER
 from utils.constants import (ACOUSTIC_STEPS, CONTEXT_WINDOW_FRAMES, DS_INITIALIZE_STATE,
                              DS_INPUT_LENGTHS, DS_INPUT_NODE, DS_INPUT_SAMPLES, DS_METADATA_NODE,
                              DS_MFCCS, DS_NEW_STATE_C, DS_NEW_STATE_H, DS_PROBABILITIES,
@@ -243,18 +244,21 @@ def training_graph(width, chunk_frames, phone_weights, initial):
     phone_logits = phone_logits_of(flat_logits, variables)                  # [T B, phones]
 
     letters_t = tf.transpose(letters)                                       # [T, B]
+    known = tf.cast(tf.not_equal(letters_t, UNKNOWN_LETTER), tf.float32)    # [T, B]
+    num_known = tf.reduce_sum(known) + 1e-9
     flat_phones = tf.reshape(tf.transpose(phones), [-1])                    # [T B]
-    letter_loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=letters_t, logits=logits))
+    letter_loss = tf.reduce_sum(known * tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=tf.maximum(letters_t, 0), logits=logits)) / num_known
     counts = tf.gather(tf.constant(phone_weights, tf.float32), flat_phones)
     phone_loss = tf.reduce_sum(counts * tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=flat_phones, logits=phone_logits)) / tf.reduce_sum(counts)
     ctc_loss = tf.cond(ctc_weight > 0.0, lambda: spelling_loss(letters, logits),
                        lambda: tf.constant(0.0))
-    accuracy, phone_accuracy = (
-        tf.reduce_mean(tf.cast(tf.equal(tf.argmax(scores, axis=-1, output_type=tf.int32), truth),
-                               tf.float32))
+    right, right_phones = (
+        tf.cast(tf.equal(tf.argmax(scores, axis=-1, output_type=tf.int32), truth), tf.float32)
         for scores, truth in ((logits, letters_t), (phone_logits, flat_phones)))
+    accuracy, phone_accuracy = (tf.reduce_sum(known * right) / num_known,
+                                tf.reduce_mean(right_phones))
     loss = letter_weight * letter_loss + phone_loss + ctc_weight * ctc_loss
     trained = list(variables.values())
     gradients, _ = tf.clip_by_global_norm(tf.gradients(loss, trained), 2.0)
@@ -347,9 +351,13 @@ def spelling_loss(letters, logits):
     """CTC loss a frame of logits [T, B, 29] against what frame classes [B, T] collapse to.
 
     ctc_loss takes the last class as the blank, as DeepSpeech does. It refuses an empty text, so
-    a lane of silence gets a letter and no weight; the letter loss teaches silence.
+    a lane of silence gets a letter and no weight; the letter loss teaches silence. A lane with an
+    unknown letter counts for nothing either.
     """
     blank = NUM_LETTERS - 1
+    spelled = tf.reduce_all(tf.not_equal(letters, UNKNOWN_LETTER), axis=1)  # [B]
+    letters = tf.where(tf.tile(spelled[:, tf.newaxis], [1, tf.shape(letters)[1]]), letters,
+                       tf.fill(tf.shape(letters), blank))
     num_lanes, num_frames = tf.shape(letters)[0], tf.shape(letters)[1]
     before = tf.concat([tf.fill([num_lanes, 1], blank), letters[:, :-1]], axis=1)
     starts = tf.logical_and(tf.not_equal(letters, before), tf.not_equal(letters, blank))

@@ -9,8 +9,9 @@
 
     python ds_graph/align_speech.py --out training/aligned_grid --source REALDATA/grid_s1_clips
 
-What is spoken comes from ds_graph/recorded_speech.py: English, or eleven other languages in words
-of phones (ds_graph/pronunciation.py), or GRID's clips, laid out as tests/real_clips.py says.
+What is spoken comes from ds_graph/recorded_speech.py: English, or eleven other languages, whose
+words are written as their phones (B_AO_N, ds_graph/pronunciation.py), for the graph spells English
+alone; or GRID's clips, laid out as tests/real_clips.py says.
 
 Writes OUT/NAME.wav (16 kHz) and OUT/NAME.csv (columns type, start_s, end_s, label, which
 utils/timings.py reads). What cannot be aligned, fits badly, or was recognised with little
@@ -75,18 +76,15 @@ class Aligner(object):
     def aligned(self, samples, text, language=ENGLISH):
         """(words, phones, fit), or None where the text does not fit at all.
 
-        words, phones: [(symbol, start_s, end_s)]; words of other languages than English are spelled
-        by sound. fit: the model's log likelihood of a frame of speech, as pocketsphinx counts it.
+        words, phones: [(symbol, start_s, end_s)]; words of other languages than English are called
+        by their phones. fit: the model's log likelihood of a frame of speech, as pocketsphinx counts it.
         """
-        spellings = {}
         if language != ENGLISH:
-            words = pronounced(text, language)
-            # A word for each row of phones, called as no English word is.
-            spellings = {"_".join(phones): spelling for spelling, phones in words}
-            text = " ".join("_".join(phones) for _, phones in words)
-            for name in spellings:
-                if self._aligner.lookup_word(name) is None:
-                    self._aligner.add_word(name, name.replace("_", " "))
+            words = ["_".join(phones) for phones in pronounced(text, language)]
+            text = " ".join(words)
+            for word in words:
+                if self._aligner.lookup_word(word) is None:
+                    self._aligner.add_word(word, word.replace("_", " "))
         if not text:
             return None
         try:
@@ -101,7 +99,7 @@ class Aligner(object):
             symbol = word.name.partition("(")[0]
             spoken = symbol[0] not in "<["
             if spoken:
-                words.append((spellings.get(symbol, symbol),) + _times(word))
+                words.append((symbol,) + _times(word))
                 score, num_frames = score + word.score, num_frames + word.duration
             phones.extend((phone.name if spoken else "sil",) + _times(phone) for phone in word)
         return (words, phones, score / num_frames) if len(words) == len(text.split()) else None

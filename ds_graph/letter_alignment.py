@@ -24,6 +24,7 @@ PHONE_LETTERS = {
 }
 VOWEL_LETTERS = "aeiouy"
 VOWEL_PHONES = frozenset("AA AE AH AO AW AX AY EH ER EY IH IY OW OY UH UW".split())
+UNKNOWN_LETTER = -1                 # of a frame whose word is not spelled in a-z
 # The part of a phone that a letter takes when it shares it.
 SOUNDING, HELPING, SILENT = 1.0, 0.5, 0.3
 
@@ -101,15 +102,20 @@ def letter_frames(words, phones, num_frames):
     """Class of each of `num_frames` MFCC frames, int8: the letter that sounds, blank in silence.
 
     `words` [(word, start_s, end_s)] and `phones` [(phone, start_s, end_s)] as an Utterance has
-    them, words in a-z ' and blank. A space takes one frame between words, and a blank one parts
+    them, words in a-z ' and blank; the frames of a word without letters are UNKNOWN_LETTER. A space takes one frame between words, and a blank one parts
     double letters, so that collapsing the frames as CTC does gives the text back.
     """
     frames = np.full(num_frames, BLANK_INDEX, np.int8)
     letters = []
-    for number, (word, start_s, end_s) in enumerate(words):
+    for word, start_s, end_s in words:
         own = [p for p in phones
                if p[0] in PHONE_LETTERS and p[1] >= start_s - 1e-4 and p[2] <= end_s + 1e-4]
         if not own:
+            continue
+        if not word:
+            first, last = (max(0, int(round(frame_of_time(time_s) + 0.5)))
+                           for time_s in (own[0][1], own[-1][2]))
+            frames[first:last] = UNKNOWN_LETTER
             continue
         if letters:
             letters.append(_space_between(letters, own))

@@ -27,16 +27,10 @@ IPA_PHONES = {
 DROPPED = "ˈˌːʲʔ?^\"':.-"
 # Czech's fricative trill is heard and spoken as a ZH, not as its base letter.
 FRICATIVE_TRILL = "r\N{COMBINING UP TACK BELOW}"
-# What stands for a phone where its word is spelled by sound.
-PHONE_SPELLING = {
-    "AA": "a", "AE": "a", "AH": "u", "AO": "o", "AW": "ow", "AX": "a", "AY": "i", "CH": "ch",
-    "DH": "th", "EH": "e", "ER": "er", "EY": "ay", "HH": "h", "IH": "i", "IY": "ee", "JH": "j",
-    "NG": "ng", "OW": "o", "OY": "oy", "SH": "sh", "TH": "th", "UH": "oo", "UW": "u", "ZH": "s",
-}
 
 
 def pronounced(text, language):
-    """[(word spelled by sound in a-z, its phones, a tuple)] of a text.
+    """The phones of each word of a text: [tuple of PHONES].
 
     language: espeak-ng's name of it ("fr"). Raises UserError where espeak-ng is missing, does not
     know the language, or says a sound that IPA_PHONES lacks.
@@ -53,8 +47,7 @@ def pronounced(text, language):
     words = re.sub(r"\([a-z-]*\)", "", said.stdout.decode("utf-8")).split()
     phones_of_words = [tuple(phone for symbol in word.split("_") for phone in phones_of_ipa(symbol))
                        for word in words]
-    return [("".join(PHONE_SPELLING.get(phone, phone.lower()) for phone in phones), phones)
-            for phones in phones_of_words if phones]
+    return [phones for phones in phones_of_words if phones]
 
 
 def phones_of_ipa(symbol):

@@ -9,6 +9,7 @@ import pytest
 from conftest import REPOSITORY
 from ds_graph import (acoustic_network, align_speech, make_deepspeech_mini, recorded_speech,
                       speech_corpus)
+from ds_graph.letter_alignment import UNKNOWN_LETTER
 from ds_graph.make_deepspeech_mini import make_speech
 from training_data import synthetic_corpus
 from utils.audio import read_audio, write_wav
@@ -196,6 +197,43 @@ def test_a_wider_network_says_at_first_almost_the_same():
     assert np.abs(unrelated - before).std() > 0.5 * before.std()
     same = acoustic_network.widened(weights, 32, seed=2)
     np.testing.assert_allclose(scores_of(same, contexts), before, atol=1e-5)
+
+
+def test_unknown_letters_teach_no_spelling():
+    width, num_frames, blank = 8, 12, BLANK_INDEX
+    random = np.random.RandomState(0)
+    initial = acoustic_network.random_weights(width, seed=1)
+    initial.update(acoustic_network.random_phone_weights(len(PHONES), seed=1))
+    letters = np.full((3, num_frames), blank)
+    letters[0, 3:6], letters[1, 3:6], letters[1, 8:10] = 2, 4, UNKNOWN_LETTER
+    letters[2] = UNKNOWN_LETTER
+    with tf.Graph().as_default(), tf.Session() as session:
+        graph = acoustic_network.training_graph(width, num_frames, np.ones(len(PHONES)), initial)
+        session.run(tf.global_variables_initializer())
+
+        def losses(chosen):
+            lanes = len(chosen)
+            return session.run(
+                [graph.letter_loss, graph.ctc_loss, graph.logits, graph.letter_accuracy,
+                 graph.train], {
+                    graph.mfccs: random.randn(lanes, num_frames + 18, 26), graph.letters: chosen,
+                    graph.phones: np.zeros((lanes, num_frames), int), graph.ctc_weight: 1.0,
+                    graph.state_c: np.zeros((lanes, width)), graph.learning_rate: 1e-3,
+                    graph.state_h: np.zeros((lanes, width)), graph.letter_weight: 1.0})
+        letter_loss, ctc_loss, logits, accuracy, _ = losses(letters)
+        # The first lane alone is spelled from end to end.
+        spelled = session.run(acoustic_network.spelling_loss(
+            tf.constant(letters[:1], tf.int32), tf.constant(logits[:, :1])))
+        unknown = losses(letters[2:])
+        weights = session.run(graph.plain)
+    known = letters.T != UNKNOWN_LETTER
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    said = np.take_along_axis(probabilities, np.maximum(letters.T, 0)[..., np.newaxis], 2)[..., 0]
+    assert letter_loss == pytest.approx(-np.log(said[known]).mean(), rel=1e-4)
+    assert accuracy == pytest.approx((logits.argmax(-1) == letters.T)[known].mean())
+    assert ctc_loss == pytest.approx(spelled / 3.0, rel=1e-4) and ctc_loss > 0.0
+    assert unknown[0] == unknown[1] == 0.0
+    assert all(np.isfinite(value).all() for value in weights.values())
 
 
 # ---- the aligner, where its package is

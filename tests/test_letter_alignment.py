@@ -1,8 +1,8 @@
 """Letters on phones: hand-worked words, and frames that collapse to the text."""
 import pytest
 
-from ds_graph.letter_alignment import (PHONE_LETTERS, letter_frames, letter_phones, letter_times,
-                                       text_of_frames)
+from ds_graph.letter_alignment import (PHONE_LETTERS, UNKNOWN_LETTER, letter_frames, letter_phones,
+                                       letter_times, text_of_frames)
 from utils.constants import ALPHABET, BLANK_INDEX
 from utils.speech_synthesis import PHONES, SILENCE
 
@@ -61,3 +61,11 @@ def test_words_run_together_keep_their_space():
                            timed("AX B IY"), 30)
     assert text_of_frames(frames) == "a bee "
     assert ALPHABET.index("b") in frames[10:14]
+
+
+def test_frames_of_a_word_without_letters_are_unknown():
+    word, me = timed("B AO"), timed("M IY", start_s=0.6)
+    frames = letter_frames([("", 0.1, 0.3), ("me", 0.6, 0.8)], word + [(SILENCE, 0.3, 0.6)] + me, 50)
+    # Frame centres stand at 20 t + 16 ms.
+    assert [i for i, letter in enumerate(frames) if letter == UNKNOWN_LETTER] == list(range(5, 15))
+    assert text_of_frames(frames[15:]) == "me " and set(frames[:5]) == {BLANK_INDEX}
