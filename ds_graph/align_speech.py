@@ -1,17 +1,17 @@
 """Give real speech its word and phone times, so that graph and default checkpoint learn from it.
 
     pip install pocketsphinx                                    (5.0, Python 3.8 and later)
-    apt-get install asterisk-core-sounds-en-g722 pocketsphinx-testdata
+    apt-get install asterisk-core-sounds-en-g722 pocketsphinx-testdata ktuberling-data
     python ds_graph/align_speech.py --out training/aligned_speech
 
-    apt-get install espeak-ng tuxpaint-stamps-default fillets-ng-data fillets-ng-data-cs
+    apt-get install espeak-ng tuxpaint-stamps-default klettres-data fillets-ng-data \\
+        fillets-ng-data-cs
     python ds_graph/align_speech.py --out training/aligned_languages --source languages
 
     python ds_graph/align_speech.py --out training/aligned_grid --source REALDATA/grid_s1_clips
 
-What is spoken comes from ds_graph/recorded_speech.py: English, or eleven other languages, whose
-words are written as their phones (B_AO_N, ds_graph/pronunciation.py), for the graph spells English
-alone; or GRID's clips, laid out as tests/real_clips.py says.
+What is spoken comes from ds_graph/recorded_speech.py: English; or many languages, whose words
+are written as their phones (B_AO_N, ds_graph/pronunciation.py), for the graph spells English alone; or GRID's clips, laid out as tests/real_clips.py says.
 
 Writes OUT/NAME.wav (16 kHz) and OUT/NAME.csv (columns type, start_s, end_s, label, which
 utils/timings.py reads). What cannot be aligned, fits badly, or was recognised with little
@@ -37,6 +37,7 @@ from utils.files import make_folder, written_aside                          # no
 ALIGNER_FPS = 100.0
 LEAST_CONFIDENCE = 0.5              # geometric mean over a prompt's words
 LEAST_S = 0.4
+MARGIN_S = 0.4                      # of silence kept before the first word and after the last
 # Three in four recordings in other languages reach it, with another's text one in six.
 LEAST_FIT = -38.0
 
@@ -77,7 +78,8 @@ class Aligner(object):
         """(words, phones, fit), or None where the text does not fit at all.
 
         words, phones: [(symbol, start_s, end_s)]; words of other languages than English are called
-        by their phones. fit: the model's log likelihood of a frame of speech, as pocketsphinx counts it.
+        by their phones. fit: the model's log likelihood of a frame of speech, as pocketsphinx
+        counts it.
         """
         if language != ENGLISH:
             words = ["_".join(phones) for phones in pronounced(text, language)]
@@ -120,22 +122,34 @@ def write_aligned(recording, aligner, folder):
     text, confidence = recording.text, 1.0
     if text is None:
         text, confidence = aligner.recognised(recording.samples)
-    seconds = len(recording.samples) / float(SAMPLE_RATE_HZ)
-    if not text or confidence < LEAST_CONFIDENCE or seconds < LEAST_S:
+    if (not text or confidence < LEAST_CONFIDENCE
+            or len(recording.samples) < LEAST_S * SAMPLE_RATE_HZ):
         return 0.0
     found = aligner.aligned(recording.samples, text, recording.language)
     if found is None or found[2] < LEAST_FIT:
         return 0.0
+    samples, words, phones = without_long_silence(recording.samples, *found[:2])
     path = os.path.join(folder, recording.name)
-    write_wav(path + ".wav", recording.samples)
+    write_wav(path + ".wav", samples)
     with written_aside(path + ".csv") as aside, open(aside, "w", newline="",
                                                      encoding="utf-8") as stream:
         rows = csv.writer(stream)
         rows.writerow(["type", "start_s", "end_s", "label"])
-        for kind, entries in zip(("words", "phones"), found):
+        for kind, entries in zip(("words", "phones"), (words, phones)):
             rows.writerows([kind, "%.2f" % start_s, "%.2f" % end_s, label]
                            for label, start_s, end_s in entries)
-    return seconds
+    return len(samples) / float(SAMPLE_RATE_HZ)
+
+
+def without_long_silence(samples, words, phones):
+    """(samples, words, phones) from MARGIN_S before the first word to MARGIN_S after the last."""
+    length_s = len(samples) / float(SAMPLE_RATE_HZ)
+    first_s = max(round(words[0][1] - MARGIN_S, 2), 0.0)
+    last_s = min(words[-1][2] + MARGIN_S, length_s)
+    words, phones = ([(symbol, max(start_s, first_s) - first_s, min(end_s, last_s) - first_s)
+                      for symbol, start_s, end_s in entries if start_s < last_s and end_s > first_s]
+                     for entries in (words, phones))
+    return samples[int(first_s * SAMPLE_RATE_HZ):int(last_s * SAMPLE_RATE_HZ)], words, phones
 
 
 def main():

@@ -102,8 +102,9 @@ def letter_frames(words, phones, num_frames):
     """Class of each of `num_frames` MFCC frames, int8: the letter that sounds, blank in silence.
 
     `words` [(word, start_s, end_s)] and `phones` [(phone, start_s, end_s)] as an Utterance has
-    them, words in a-z ' and blank; the frames of a word without letters are UNKNOWN_LETTER. A space takes one frame between words, and a blank one parts
-    double letters, so that collapsing the frames as CTC does gives the text back.
+    them, words in a-z ' and blank; the frames of a word without letters are UNKNOWN_LETTER. A space
+    takes one frame between words, and a blank one parts double letters, so that collapsing the
+    frames as CTC does gives the text back.
     """
     frames = np.full(num_frames, BLANK_INDEX, np.int8)
     letters = []

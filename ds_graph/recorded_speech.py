@@ -2,15 +2,18 @@
 
     asterisk-core-sounds-en-g722    one American voice in a studio, 25 minutes, CC BY-SA 3.0
     pocketsphinx-testdata           five sentences of LibriVox, public domain
+    ktuberling-data                 names of things by another speaker, GPL-2+
     tuxpaint-stamps-default         names of things in ten languages, GPL-2
     fillets-ng-data-cs              a game's dialogues in Czech, with fillets-ng-data's subtitles,
                                     GPL-2 (the Dutch ones do not fit their subtitles)
+    klettres-data                   letters and syllables in seventeen languages, GPL-2+
 """
 import collections
 import csv
 import glob
 import os
 import re
+import xml.etree.ElementTree
 
 import numpy as np
 
@@ -20,11 +23,17 @@ from utils.errors import UserError
 ENGLISH = "en"
 PROMPTS_FOLDER = "/usr/share/asterisk/sounds/en_US_f_Allison"
 LIBRIVOX_FOLDER = "/usr/share/pocketsphinx/test/data/librivox"
+KTUBERLING_FOLDER = "/usr/share/ktuberling/sounds/en"
 STAMPS_FOLDER = "/usr/share/tuxpaint/stamps"
 STAMP_LANGUAGES = "be bg ca da el es fr nl ro ru".split()
 FILLETS_FOLDER = "/usr/share/games/fillets-ng"
 FILLETS_LANGUAGE = "cs"
 FILLETS_LINE = re.compile(r'dialogId\("([^"]+)".*?dialogStr\("(.*?)"\)', re.DOTALL)
+KLETTRES_FOLDER = "/usr/share/klettres"
+# Folder -> espeak-ng's name of the language. It does not speak nds, and ar and he do not write all
+# vowels.
+KLETTRES_LANGUAGES = {name: name for name in "cs da de es fr hu it lt ml nb nl ru tn uk".split()}
+KLETTRES_LANGUAGES.update(en="en-us", en_GB="en-gb", pt_BR="pt-br")
 GRID_WORDS = {"z": "zed"}           # as British speakers spell
 
 # samples: float32 at 16 kHz. text: None where it has to be recognised. language: as espeak-ng
@@ -33,12 +42,10 @@ Recording = collections.namedtuple("Recording", "name samples text language")
 
 
 def english_recordings():
-    """The prompts, and LibriVox's sentences."""
+    """The prompts, LibriVox's sentences, and the potato guy's things."""
+    _check_folders((PROMPTS_FOLDER, LIBRIVOX_FOLDER, KTUBERLING_FOLDER),
+                   "asterisk-core-sounds-en-g722, pocketsphinx-testdata and ktuberling-data")
     paths = sorted(glob.glob(os.path.join(PROMPTS_FOLDER, "**", "*.g722"), recursive=True))
-    if not paths or not os.path.isdir(LIBRIVOX_FOLDER):
-        raise UserError("no speech in %s or %s: install the Debian packages "
-                        "asterisk-core-sounds-en-g722 and pocketsphinx-testdata"
-                        % (PROMPTS_FOLDER, LIBRIVOX_FOLDER))
     for path in paths:
         name = os.path.relpath(path, PROMPTS_FOLDER)[:-len(".g722")].replace(os.sep, "-")
         yield Recording("prompt-" + name, read_audio(path), None, ENGLISH)
@@ -49,15 +56,23 @@ def english_recordings():
                 "librivox-" + name.rpartition("-")[2],
                 read_audio(os.path.join(LIBRIVOX_FOLDER, name + ".wav")),
                 text.replace("<s>", "").replace("</s>", "").strip(), ENGLISH)
+    for path in sorted(glob.glob(os.path.join(KTUBERLING_FOLDER, "*.ogg"))):
+        name = os.path.splitext(os.path.basename(path))[0]      # PLAYGROUND_THING or THING
+        yield Recording("ktuberling-" + name, read_audio(path), name.split("_")[-1], ENGLISH)
+
+
+def _check_folders(folders, packages):
+    missing = [folder for folder in folders if not os.path.isdir(folder)]
+    if missing:
+        raise UserError("no speech in %s: install the Debian packages %s"
+                        % (" or ".join(missing), packages))
 
 
 def language_recordings():
-    """Tux Paint's stamps and the fishes' dialogues, in all their languages."""
-    if not os.path.isdir(STAMPS_FOLDER) or not all(os.path.isdir(os.path.join(
-            FILLETS_FOLDER, part)) for part in ("script", "sound")):
-        raise UserError("no speech in %s or %s: install the Debian packages "
-                        "tuxpaint-stamps-default, fillets-ng-data and fillets-ng-data-cs"
-                        % (STAMPS_FOLDER, FILLETS_FOLDER))
+    """Tux Paint's stamps, the fishes' dialogues, and KLettres, in all their languages."""
+    _check_folders([STAMPS_FOLDER, KLETTRES_FOLDER] + [
+        os.path.join(FILLETS_FOLDER, part) for part in ("script", "sound")],
+        "tuxpaint-stamps-default, klettres-data, fillets-ng-data and fillets-ng-data-cs")
     for language in STAMP_LANGUAGES:
         ending = "_desc_%s.ogg" % language
         for path in sorted(glob.glob(os.path.join(STAMPS_FOLDER, "**", "*" + ending),
@@ -77,6 +92,14 @@ def language_recordings():
             if os.path.isfile(sound):
                 yield Recording("fillets-%s-%s-%s" % (FILLETS_LANGUAGE, speaker, name),
                                 read_audio(sound), text, FILLETS_LANGUAGE)
+    for folder, language in sorted(KLETTRES_LANGUAGES.items()):
+        listed = xml.etree.ElementTree.parse(os.path.join(KLETTRES_FOLDER, folder, "sounds.xml"))
+        for sound in listed.iter("sound"):
+            path = os.path.join(KLETTRES_FOLDER, sound.get("file"))
+            if os.path.isfile(path):        # some are listed and not there
+                name = os.path.splitext(sound.get("file"))[0].replace("/", "-")
+                yield Recording("klettres-" + name, read_audio(path), sound.get("name").lower(),
+                                language)
 
 
 def _stamp_text(path, language):

@@ -57,8 +57,8 @@ def test_without_espeak_one_line_says_so(monkeypatch):
 
 @pytest.fixture
 def packages(tmp_path, monkeypatch):
-    """The two packages' folders, laid out as Debian lays them out, with a recording of each kind."""
-    stamps, fillets = tmp_path / "stamps", tmp_path / "fillets"
+    """The packages' folders, laid out as Debian lays them out, with a recording of each kind."""
+    stamps, fillets, klettres = (tmp_path / name for name in ("stamps", "fillets", "klettres"))
     (stamps / "food" / "fruit").mkdir(parents=True)
     (stamps / "food" / "fruit" / "lime.txt").write_text(
         "A lime.\nes_MX.utf8=Una lima.\nfr.utf8=Un citron vert.\nda.utf8=\n", encoding="utf-8")
@@ -68,28 +68,71 @@ def packages(tmp_path, monkeypatch):
         'dialogId("ree-m-co", "font_small", "What?")\ndialogStr("Co?")\n\n\n'
         'dialogId("ree-v-nic", "font_big", "Nothing, \\"really\\".")\ndialogStr("Nic.")\n',
         encoding="utf-8")
-    for path in (stamps / "food" / "fruit" / "lime_desc_fr.ogg",
+    for folder in recorded_speech.KLETTRES_LANGUAGES:
+        (klettres / folder / "alpha").mkdir(parents=True)
+        (klettres / folder / "sounds.xml").write_text("<klettres></klettres>")
+    (klettres / "ru" / "sounds.xml").write_text(
+        '<klettres><language code="ru"><alphabet>\n<sound name="Б" file="ru/alpha/be.ogg" />\n'
+        '<sound name="В" file="ru/alpha/lost.ogg" /></alphabet></language></klettres>',
+        encoding="utf-8")
+    for path in (klettres / "ru" / "alpha" / "be.ogg", stamps / "food" / "fruit" / "lime_desc_fr.ogg",
                  stamps / "food" / "fruit" / "lime_desc_da.ogg",        # its text is empty
                  stamps / "food" / "fruit" / "plum_desc_fr.ogg",        # no text
                  fillets / "sound" / "reef" / "cs" / "ree-v-nic.ogg"):
         write_wav(str(path), np.full(8000, 0.25, np.float32))
     monkeypatch.setattr(recorded_speech, "STAMPS_FOLDER", str(stamps))
     monkeypatch.setattr(recorded_speech, "FILLETS_FOLDER", str(fillets))
+    monkeypatch.setattr(recorded_speech, "KLETTRES_FOLDER", str(klettres))
     return tmp_path
 
 
-def test_stamps_and_dialogues_come_with_their_texts(packages):
+def test_stamps_dialogues_and_letters_come_with_their_texts(packages):
     found = list(recorded_speech.language_recordings())
     assert [(one.name, one.text, one.language) for one in found] == [
         ("stamp-fr-food-fruit-lime", "Un citron vert.", "fr"),
-        ("fillets-cs-v-ree-v-nic", "Nic.", "cs")]
+        ("fillets-cs-v-ree-v-nic", "Nic.", "cs"), ("klettres-ru-alpha-be", "б", "ru")]
     assert all(one.samples.shape == (8000,) for one in found)
 
 
 def test_missing_packages_are_named(packages, monkeypatch):
     monkeypatch.setattr(recorded_speech, "FILLETS_FOLDER", str(packages / "none"))
-    with pytest.raises(UserError, match="tuxpaint-stamps-default, fillets-ng-data and fillets-ng-"):
+    with pytest.raises(UserError, match="no speech in .*none.script or .*: install the "
+                       "Debian packages tuxpaint-stamps-default, klettres-data, fillets-ng-data"):
         next(recorded_speech.language_recordings())
+
+
+def test_english_comes_from_three_packages(tmp_path, monkeypatch):
+    folders = {"PROMPTS_FOLDER": tmp_path / "prompts", "LIBRIVOX_FOLDER": tmp_path / "librivox",
+               "KTUBERLING_FOLDER": tmp_path / "things"}
+    for name, folder in folders.items():
+        folder.mkdir()
+        monkeypatch.setattr(recorded_speech, name, str(folder))
+    (tmp_path / "librivox" / "transcription").write_text("<s> the word </s> (book-0930)\n")
+    for path in ("librivox/book-0930.wav", "things/egypt_bridge.ogg", "things/hat.ogg"):
+        write_wav(str(tmp_path / path), np.full(8000, 0.25, np.float32))
+    found = list(recorded_speech.english_recordings())
+    assert [(one.name, one.text, one.language) for one in found] == [
+        ("librivox-0930", "the word", "en"), ("ktuberling-egypt_bridge", "bridge", "en"),
+        ("ktuberling-hat", "hat", "en")]
+    (tmp_path / "things").rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="no speech in .*things: install .* and ktuberling-data"):
+        next(recorded_speech.english_recordings())
+
+
+def test_long_silence_around_the_words_is_cut():
+    samples = np.arange(3 * 16000)
+    phones = [("sil", 0.0, 1.0), ("M", 1.0, 1.2), ("IY", 1.2, 1.5), ("sil", 1.5, 2.0),
+              ("+NSN+", 2.0, 3.0)]
+    cut, words, timed = align_speech.without_long_silence(samples, [("me", 1.0, 1.5)], phones)
+    assert (cut[0], len(cut)) == (int(0.6 * 16000), int(1.3 * 16000))
+    np.testing.assert_allclose([entry[1:] for entry in words + timed],
+                               [(0.4, 0.9), (0.0, 0.4), (0.4, 0.6), (0.6, 0.9), (0.9, 1.3)])
+    assert [name for name, _, _ in timed] == ["sil", "M", "IY", "sil"]
+    # Nothing to cut: times stay.
+    same = align_speech.without_long_silence(samples[:8000], [("me", 0.1, 0.4)],
+                                             [("sil", 0.0, 0.1), ("M", 0.1, 0.4)])
+    assert len(same[0]) == 8000 and same[1:] == ([("me", 0.1, 0.4)],
+                                                 [("sil", 0.0, 0.1), ("M", 0.1, 0.4)])
 
 
 def test_grid_clips_come_in_the_order_of_their_labels(tmp_path):
