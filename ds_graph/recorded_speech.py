@@ -6,7 +6,8 @@
     tuxpaint-stamps-default         names of things in ten languages, GPL-2
     fillets-ng-data-cs              a game's dialogues in Czech, with fillets-ng-data's subtitles,
                                     GPL-2 (the Dutch ones do not fit their subtitles)
-    klettres-data                   letters and syllables in seventeen languages, GPL-2+
+    klettres-data                   letters and syllables by seventeen voices in sixteen languages,
+                                    GPL-2+
 """
 import collections
 import csv

@@ -35,7 +35,7 @@ from utils.phone_shapes import (ATTAINED, DOMINANCE, GLIDES, GROUP_COLUMNS, GROU
 REACH_S = {"jaw": (0.075, 0.065), "round": (0.115, 0.085), "spread": (0.085, 0.075),
            "lips": (0.065, 0.060), "tongue": (0.055, 0.050)}
 CORE_MARGIN_S = 0.040               # from a phone's edge to its core, at most a quarter of it
-SETTLE_S, PART_S = 0.040, 0.090     # into a pause lips settle, before its end they part
+SETTLE_S, PART_S = 0.020, 0.090     # into a pause lips settle, before its end they part
 SHORT_PAUSE_S, LONG_PAUSE_S = 0.08, 0.30    # a pause below the first does not move the face
 SHUT_HALF_S = 0.022                 # lips stay shut for at least twice this: one frame at 24 fps
 RAMP_S = (0.035, 0.075)             # shortest and longest way into and out of a constraint
