@@ -9,7 +9,7 @@ import pytest
 from conftest import REPOSITORY
 from ds_graph import (acoustic_network, align_speech, make_deepspeech_mini, recorded_speech,
                       speech_corpus)
-from ds_graph.letter_alignment import UNKNOWN_LETTER
+from ds_graph.letter_alignment import UNKNOWN_LETTER, text_of_frames
 from ds_graph.make_deepspeech_mini import make_speech
 from training_data import synthetic_corpus
 from utils.audio import read_audio, write_wav
@@ -87,6 +87,18 @@ def test_streams_of_real_speech_have_a_letter_and_a_phone_a_frame(recordings, tm
     assert mfccs[hissing, 1].mean() < mfccs[phones == PHONES.index("M"), 1].mean() - 2.0
     again = speech_corpus.AlignedStreamMaker(paths).stream(3)
     np.testing.assert_array_equal(again[0], mfccs)
+
+
+def test_words_called_by_their_phones_have_unknown_letters(recordings):
+    utterance = speech_corpus.played(os.path.join(recordings, "a.wav"), 100)
+    take = speech_corpus.take_of(utterance._replace(words=[("Me", 0.3, 0.7), ("S_IY", 0.7, 1.1)]))
+    spelled = speech_corpus.take_of(utterance)
+    assert text_of_frames(spelled.letters) == "me see "
+    assert text_of_frames(take.letters[take.letters != UNKNOWN_LETTER]) == "me "
+    # From the S at 0.7 s to the end of the IY at 1.1 s; frame centres stand at 20 t + 16 ms, and
+    # the first is the space after "me".
+    unknown = np.flatnonzero(take.letters == UNKNOWN_LETTER)
+    assert unknown.tolist() == list(range(36, 55))
 
 
 def test_a_folder_without_aligned_speech_is_told(tmp_path):
