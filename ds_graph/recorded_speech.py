@@ -43,7 +43,7 @@ Recording = collections.namedtuple("Recording", "name samples text language")
 
 
 def english_recordings():
-    """The prompts, LibriVox's sentences, and the potato guy's things."""
+    """The prompts, LibriVox's sentences, and KTuberling's words."""
     _check_folders((PROMPTS_FOLDER, LIBRIVOX_FOLDER, KTUBERLING_FOLDER),
                    "asterisk-core-sounds-en-g722, pocketsphinx-testdata and ktuberling-data")
     paths = sorted(glob.glob(os.path.join(PROMPTS_FOLDER, "**", "*.g722"), recursive=True))
