@@ -10,8 +10,9 @@
 
     python ds_graph/align_speech.py --out training/aligned_grid --source REALDATA/grid_s1_clips
 
-What is spoken comes from ds_graph/recorded_speech.py: English; or many languages, whose words
-are written as their phones (B_AO_N, ds_graph/pronunciation.py), for the graph spells English alone; or GRID's clips, laid out as tests/real_clips.py says.
+What is spoken comes from ds_graph/recorded_speech.py: English; or many languages, whose words are
+written as their phones (/B_AO_N/, ds_graph/pronunciation.py), for the graph spells English alone; or
+GRID's clips, laid out as tests/real_clips.py says.
 
 Writes OUT/NAME.wav (16 kHz) and OUT/NAME.csv (columns type, start_s, end_s, label, which
 utils/timings.py reads). What cannot be aligned, fits badly, or was recognised with little
@@ -82,11 +83,12 @@ class Aligner(object):
         counts it.
         """
         if language != ENGLISH:
-            words = ["_".join(phones) for phones in pronounced(text, language)]
+            phones_of_words = pronounced(text, language)
+            words = ["/%s/" % "_".join(phones) for phones in phones_of_words]
             text = " ".join(words)
-            for word in words:
+            for word, phones in zip(words, phones_of_words):
                 if self._aligner.lookup_word(word) is None:
-                    self._aligner.add_word(word, word.replace("_", " "))
+                    self._aligner.add_word(word, " ".join(phones))
         if not text:
             return None
         try:

@@ -80,8 +80,8 @@ def spoken(text, voice, speed, pitch):
 
 
 def take_of(utterance):
-    """A Take; letters of words that are called by their phones (B_AO_N) are unknown."""
-    words = [(re.sub("[^a-z' ]", "", "" if "_" in word else word.lower()), start_s, end_s)
+    """A Take; letters of words that are called by their phones (/B_AO_N/) are unknown."""
+    words = [(re.sub("[^a-z' ]", "", "" if word.startswith("/") else word.lower()), start_s, end_s)
              for word, start_s, end_s in utterance.words]
     num_frames = max(0, 1 + (len(utterance.samples) - MFCC_WINDOW_SAMPLES) // MFCC_STEP_SAMPLES)
     samples = utterance.samples[:num_frames * MFCC_STEP_SAMPLES]

@@ -91,7 +91,7 @@ def test_streams_of_real_speech_have_a_letter_and_a_phone_a_frame(recordings, tm
 
 def test_words_called_by_their_phones_have_unknown_letters(recordings):
     utterance = speech_corpus.played(os.path.join(recordings, "a.wav"), 100)
-    take = speech_corpus.take_of(utterance._replace(words=[("Me", 0.3, 0.7), ("S_IY", 0.7, 1.1)]))
+    take = speech_corpus.take_of(utterance._replace(words=[("Me", 0.3, 0.7), ("/S_IY/", 0.7, 1.1)]))
     spelled = speech_corpus.take_of(utterance)
     assert text_of_frames(spelled.letters) == "me see "
     assert text_of_frames(take.letters[take.letters != UNKNOWN_LETTER]) == "me "
