@@ -11,8 +11,8 @@
     python ds_graph/align_speech.py --out training/aligned_grid --source REALDATA/grid_s1_clips
 
 What is spoken comes from ds_graph/recorded_speech.py: English; or many languages, whose words are
-written as their phones (/B_AO_N/, ds_graph/pronunciation.py), for the graph spells English alone; or
-GRID's clips, laid out as tests/real_clips.py says.
+written as their phones (/B_AO_N/, ds_graph/pronunciation.py), for the graph spells English alone;
+or GRID's clips, laid out as tests/real_clips.py says.
 
 Writes OUT/NAME.wav (16 kHz) and OUT/NAME.csv (columns type, start_s, end_s, label, which
 utils/timings.py reads). What cannot be aligned, fits badly, or was recognised with little

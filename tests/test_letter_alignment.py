@@ -65,7 +65,8 @@ def test_words_run_together_keep_their_space():
 
 def test_frames_of_a_word_without_letters_are_unknown():
     word, me = timed("B AO"), timed("M IY", start_s=0.6)
-    frames = letter_frames([("", 0.1, 0.3), ("me", 0.6, 0.8)], word + [(SILENCE, 0.3, 0.6)] + me, 50)
+    frames = letter_frames([("", 0.1, 0.3), ("me", 0.6, 0.8)],
+                           word + [(SILENCE, 0.3, 0.6)] + me, 50)
     # Frame centres stand at 20 t + 16 ms.
     assert [i for i, letter in enumerate(frames) if letter == UNKNOWN_LETTER] == list(range(5, 15))
     assert text_of_frames(frames[15:]) == "me " and set(frames[:5]) == {BLANK_INDEX}
