@@ -10,11 +10,11 @@ Speech: synthesisers and texts of these Debian packages (nothing is downloaded):
 
 Real speech joins in by --aligned (ds_graph/align_speech.py gives it its phone times). All goes to
 --work_folder (about 320 kB a minute of speech), where the weights are saved too every 100 steps; a
-second run takes up what is there. Training learns the letter of each frame from the synthesisers' own
-phone times, then the spelling as well (CTC), and all the time to say with the 29 log-probabilities
-which phone sounds, whichever letter wins; other languages than English teach the last alone. It runs
-on TensorFlow 1.15 and 2.x. The files need 1.15 with `toco_from_protos` on PATH (activate the
-environment): elsewhere the script says so at its end.
+second run takes up what is there. Training learns the letter of each frame from the synthesisers'
+own phone times, then the spelling as well (CTC), and all the time to say with the 29
+log-probabilities which phone sounds, whichever letter wins; other languages than English teach the
+last alone. It runs on TensorFlow 1.15 and 2.x. The files need 1.15 with `toco_from_protos` on PATH
+(activate the environment): elsewhere the script says so at its end.
 
 Writes output_graph.pb, output_graph.tflite and alphabet.txt to ds_graph/deepspeech-mini/.
 """

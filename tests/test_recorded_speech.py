@@ -75,7 +75,8 @@ def packages(tmp_path, monkeypatch):
         '<klettres><language code="ru"><alphabet>\n<sound name="Б" file="ru/alpha/be.ogg" />\n'
         '<sound name="В" file="ru/alpha/lost.ogg" /></alphabet></language></klettres>',
         encoding="utf-8")
-    for path in (klettres / "ru" / "alpha" / "be.ogg", stamps / "food" / "fruit" / "lime_desc_fr.ogg",
+    for path in (klettres / "ru" / "alpha" / "be.ogg",
+                 stamps / "food" / "fruit" / "lime_desc_fr.ogg",
                  stamps / "food" / "fruit" / "lime_desc_da.ogg",        # its text is empty
                  stamps / "food" / "fruit" / "plum_desc_fr.ogg",        # no text
                  fillets / "sound" / "reef" / "cs" / "ree-v-nic.ogg"):
