@@ -44,10 +44,11 @@ Recording = collections.namedtuple("Recording", "name samples text language")
 
 def english_recordings():
     """The prompts, LibriVox's sentences, and KTuberling's words."""
-    _check_folders((PROMPTS_FOLDER, LIBRIVOX_FOLDER, KTUBERLING_FOLDER),
-                   "asterisk-core-sounds-en-g722, pocketsphinx-testdata and ktuberling-data")
-    paths = sorted(glob.glob(os.path.join(PROMPTS_FOLDER, "**", "*.g722"), recursive=True))
-    for path in paths:
+    # Other packages have the prompts there in other formats.
+    prompts = os.path.join(PROMPTS_FOLDER, "**", "*.g722")
+    _check_there((prompts, LIBRIVOX_FOLDER, KTUBERLING_FOLDER),
+                 "asterisk-core-sounds-en-g722, pocketsphinx-testdata and ktuberling-data")
+    for path in sorted(glob.glob(prompts, recursive=True)):
         name = os.path.relpath(path, PROMPTS_FOLDER)[:-len(".g722")].replace(os.sep, "-")
         yield Recording("prompt-" + name, read_audio(path), None, ENGLISH)
     with open(os.path.join(LIBRIVOX_FOLDER, "transcription"), encoding="utf-8") as stream:
@@ -62,8 +63,9 @@ def english_recordings():
         yield Recording("ktuberling-" + name, read_audio(path), name.split("_")[-1], ENGLISH)
 
 
-def _check_folders(folders, packages):
-    missing = [folder for folder in folders if not os.path.isdir(folder)]
+def _check_there(patterns, packages):
+    missing = [pattern for pattern in patterns
+               if next(glob.iglob(pattern, recursive=True), None) is None]
     if missing:
         raise UserError("no speech in %s: install the Debian packages %s"
                         % (" or ".join(missing), packages))
@@ -71,7 +73,7 @@ def _check_folders(folders, packages):
 
 def language_recordings():
     """Tux Paint's stamps, the fishes' dialogues, and KLettres, in all their languages."""
-    _check_folders([STAMPS_FOLDER, KLETTRES_FOLDER] + [
+    _check_there([STAMPS_FOLDER, KLETTRES_FOLDER] + [
         os.path.join(FILLETS_FOLDER, part) for part in ("script", "sound")],
         "tuxpaint-stamps-default, klettres-data, fillets-ng-data and fillets-ng-data-cs")
     for language in STAMP_LANGUAGES:

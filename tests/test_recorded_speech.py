@@ -111,9 +111,15 @@ def test_english_comes_from_three_packages(tmp_path, monkeypatch):
     (tmp_path / "librivox" / "transcription").write_text("<s> the word </s> (book-0930)\n")
     for path in ("librivox/book-0930.wav", "things/egypt_bridge.ogg", "things/hat.ogg"):
         write_wav(str(tmp_path / path), np.full(8000, 0.25, np.float32))
+    (tmp_path / "prompts" / "hello.wav").touch()    # of asterisk-core-sounds-en-wav
+    with pytest.raises(UserError, match="no speech in .*g722: install .*core-sounds-en-g722"):
+        next(recorded_speech.english_recordings())
+    (tmp_path / "prompts" / "digits").mkdir()
+    (tmp_path / "prompts" / "digits" / "1.g722").write_bytes(bytes(8000))
     found = list(recorded_speech.english_recordings())
     assert [(one.name, one.text, one.language) for one in found] == [
-        ("librivox-0930", "the word", "en"), ("ktuberling-egypt_bridge", "bridge", "en"),
+        ("prompt-digits-1", None, "en"), ("librivox-0930", "the word", "en"),
+        ("ktuberling-egypt_bridge", "bridge", "en"),
         ("ktuberling-hat", "hat", "en")]
     (tmp_path / "things").rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="no speech in .*things: install .* and ktuberling-data"):
