@@ -257,8 +257,8 @@ def training_graph(width, chunk_frames, phone_weights, initial):
     right, right_phones = (
         tf.cast(tf.equal(tf.argmax(scores, axis=-1, output_type=tf.int32), truth), tf.float32)
         for scores, truth in ((logits, letters_t), (phone_logits, flat_phones)))
-    accuracy, phone_accuracy = (tf.reduce_sum(known * right) / num_known,
-                                tf.reduce_mean(right_phones))
+    # No class is UNKNOWN_LETTER, so those frames are never right.
+    accuracy, phone_accuracy = tf.reduce_sum(right) / num_known, tf.reduce_mean(right_phones)
     loss = letter_weight * letter_loss + phone_loss + ctc_weight * ctc_loss
     trained = list(variables.values())
     gradients, _ = tf.clip_by_global_norm(tf.gradients(loss, trained), 2.0)

@@ -114,9 +114,7 @@ def letter_frames(words, phones, num_frames):
         if not own:
             continue
         if not word:
-            first, last = (max(0, int(round(frame_of_time(time_s) + 0.5)))
-                           for time_s in (own[0][1], own[-1][2]))
-            frames[first:last] = UNKNOWN_LETTER
+            frames[max(0, _first_frame(own[0][1])):_first_frame(own[-1][2])] = UNKNOWN_LETTER
             continue
         if letters:
             letters.append(_space_between(letters, own))
@@ -125,13 +123,18 @@ def letter_frames(words, phones, num_frames):
         letters.append((" ", letters[-1][2], letters[-1][2] + 1.0 / ACOUSTIC_FPS))
     free, before = 0, ""
     for letter, start_s, end_s in letters:
-        first = max(free, int(round(frame_of_time(start_s) + 0.5)))
-        last = max(first + 1, int(round(frame_of_time(end_s) + 0.5)))
+        first = max(free, _first_frame(start_s))
+        last = max(first + 1, _first_frame(end_s))
         if letter == before and first == free and free > 0:
             first, last = first + 1, max(first + 2, last)
         frames[first:last] = ALPHABET.index(letter)
         free, before = last, letter
     return frames
+
+
+def _first_frame(time_s):
+    """The first MFCC frame whose window is centred after a time."""
+    return int(round(frame_of_time(time_s) + 0.5))
 
 
 def _space_between(letters, next_phones):
