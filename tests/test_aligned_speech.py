@@ -6,9 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from conftest import REPOSITORY
-from ds_graph import (acoustic_network, align_speech, make_deepspeech_mini, recorded_speech,
-                      speech_corpus)
+from ds_graph import align_speech, make_deepspeech_mini, recorded_speech, speech_corpus
 from ds_graph.letter_alignment import UNKNOWN_LETTER, text_of_frames
 from ds_graph.make_deepspeech_mini import make_speech
 from training_data import synthetic_corpus
@@ -16,11 +14,9 @@ from utils.audio import read_audio, write_wav
 from utils.channels import MODEL_CHANNELS
 from utils.constants import ACOUSTIC_FPS, BLANK_INDEX, SAMPLE_RATE_HZ
 from utils.errors import UserError
-from utils.quiet_tensorflow import tf
 from utils.speech_synthesis import PHONES, SILENCE, list_voices, synthesise
 from utils.timings import read_timings
 
-MINI_PB = os.path.join(REPOSITORY, "ds_graph", "deepspeech-mini", "output_graph.pb")
 # A hiss for an S and hums for the others, so that the sound shows which phone a frame is.
 PHONE_TIMES = [("SIL", 0.0, 0.3), ("M", 0.3, 0.5), ("IY", 0.5, 0.7), ("S", 0.7, 0.9),
                ("IY", 0.9, 1.1), ("+NSN+", 1.1, 1.5)]
@@ -159,93 +155,6 @@ def test_one_real_subject_in_six_is_at_rest(recordings, tmp_path, monkeypatch):
     assert names == ["synthetic-0000"] + ["aligned-%04d" % number for number in range(6)]
     jaw = MODEL_CHANNELS.index("jawOpen")
     assert [name for name in names if faces[name][:, jaw].max() < 0.05] == ["aligned-0005"]
-
-
-def test_the_weights_of_a_graph_can_be_trained_on():
-    weights = acoustic_network.weights_to_train(MINI_PB)
-    held = acoustic_network.weights_of_pb(MINI_PB)
-    with tf.Graph().as_default(), tf.Session() as session:
-        plain = session.run(acoustic_network.plain_weights(
-            {name: tf.constant(value) for name, value in weights.items()}))
-    assert set(plain) == set(acoustic_network.weight_shapes(acoustic_network.width_of(weights)))
-    for name, value in plain.items():
-        np.testing.assert_allclose(value, held[name], atol=1e-4, err_msg=name)
-
-
-def scores_of(weights, mfccs):
-    """Letter scores [steps, 29] of contexts [steps, 494]: the network in numpy."""
-    def dense(inputs, layer):
-        return np.clip(inputs.dot(weights["layer_%d/weights" % layer])
-                       + weights["layer_%d/bias" % layer], 0.0, 20.0)
-
-    def sigmoid(x):
-        return 1.0 / (1.0 + np.exp(-x))
-
-    hidden = mfccs
-    for layer in (1, 2, 3):
-        hidden = dense(hidden, layer)
-    width = hidden.shape[1]
-    cell, state, outputs = np.zeros(width), np.zeros(width), []
-    for row in hidden:
-        gates = np.concatenate([row, state]).dot(
-            weights[acoustic_network.LSTM_KERNEL]) + weights[acoustic_network.LSTM_BIAS]
-        gate_in, candidate, forget, out = np.split(gates, 4)
-        cell = cell * sigmoid(forget + 1.0) + sigmoid(gate_in) * np.tanh(candidate)
-        state = np.tanh(cell) * sigmoid(out)
-        outputs.append(state)
-    return (dense(np.array(outputs), 5).dot(weights["layer_6/weights"])
-            + weights["layer_6/bias"])
-
-
-def test_a_wider_network_says_at_first_almost_the_same():
-    weights = acoustic_network.random_weights(32, seed=1)
-    wide = acoustic_network.widened(weights, 48, seed=2)
-    assert {name: value.shape for name, value in wide.items()} == dict(
-        acoustic_network.weight_shapes(48))
-    contexts = np.random.RandomState(3).randn(30, acoustic_network.CONTEXT_SIZE)
-    before, after = scores_of(weights, contexts), scores_of(wide, contexts)
-    assert np.abs(after - before).std() < 0.15 * before.std()
-    unrelated = scores_of(acoustic_network.random_weights(48, seed=2), contexts)
-    assert np.abs(unrelated - before).std() > 0.5 * before.std()
-    same = acoustic_network.widened(weights, 32, seed=2)
-    np.testing.assert_allclose(scores_of(same, contexts), before, atol=1e-5)
-
-
-def test_unknown_letters_teach_no_spelling():
-    width, num_frames, blank = 8, 12, BLANK_INDEX
-    random = np.random.RandomState(0)
-    initial = acoustic_network.random_weights(width, seed=1)
-    initial.update(acoustic_network.random_phone_weights(len(PHONES), seed=1))
-    letters = np.full((3, num_frames), blank)
-    letters[0, 3:6], letters[1, 3:6], letters[1, 8:10] = 2, 4, UNKNOWN_LETTER
-    letters[2] = UNKNOWN_LETTER
-    with tf.Graph().as_default(), tf.Session() as session:
-        graph = acoustic_network.training_graph(width, num_frames, np.ones(len(PHONES)), initial)
-        session.run(tf.global_variables_initializer())
-
-        def losses(chosen):
-            lanes = len(chosen)
-            return session.run(
-                [graph.letter_loss, graph.ctc_loss, graph.logits, graph.letter_accuracy,
-                 graph.train], {
-                    graph.mfccs: random.randn(lanes, num_frames + 18, 26), graph.letters: chosen,
-                    graph.phones: np.zeros((lanes, num_frames), int), graph.ctc_weight: 1.0,
-                    graph.state_c: np.zeros((lanes, width)), graph.learning_rate: 1e-3,
-                    graph.state_h: np.zeros((lanes, width)), graph.letter_weight: 1.0})
-        letter_loss, ctc_loss, logits, accuracy, _ = losses(letters)
-        # The first lane alone is spelled from end to end.
-        spelled = session.run(acoustic_network.spelling_loss(
-            tf.constant(letters[:1], tf.int32), tf.constant(logits[:, :1])))
-        unknown = losses(letters[2:])
-        weights = session.run(graph.plain)
-    known = letters.T != UNKNOWN_LETTER
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
-    said = np.take_along_axis(probabilities, np.maximum(letters.T, 0)[..., np.newaxis], 2)[..., 0]
-    assert letter_loss == pytest.approx(-np.log(said[known]).mean(), rel=1e-4)
-    assert accuracy == pytest.approx((logits.argmax(-1) == letters.T)[known].mean())
-    assert ctc_loss == pytest.approx(spelled / 3.0, rel=1e-4) and ctc_loss > 0.0
-    assert unknown[0] == unknown[1] == 0.0
-    assert all(np.isfinite(value).all() for value in weights.values())
 
 
 # ---- the aligner, where its package is
