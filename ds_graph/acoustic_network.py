@@ -244,23 +244,23 @@ def phone_logits_of(logits, weights):
                           weights["phones/bias_2"])
 
 
-def training_graph(width, chunk_frames, phone_weights, initial):
+def training_graph(width, chunk_frames, initial):
     """The graph that learns: a namedtuple of its tensors, in the default graph.
 
     Args:
-      phone_weights: what a frame of each phone counts, [phones].
       initial: weights of `random_weights` and `random_phone_weights`. The latter tell phones
         from the letters' log-probabilities and are left out of the files: they force letters
         that do not win to say which phone sounds, also where blank or space wins.
     """
     Graph = collections.namedtuple("Graph", (
-        "mfccs letters phones state_c state_h learning_rate ctc_weight letter_weight "
-        "new_c new_h logits letter_loss phone_loss ctc_loss letter_accuracy phone_accuracy "
-        "train variables plain"))
+        "mfccs letters phones frame_weights state_c state_h learning_rate ctc_weight "
+        "letter_weight new_c new_h logits letter_loss phone_loss ctc_loss letter_accuracy "
+        "phone_accuracy train variables plain"))
     padding = CONTEXT_WINDOW_FRAMES - 1
     mfccs = tf.placeholder(tf.float32, [None, chunk_frames + padding, MFCC_COEFFICIENTS])
     letters = tf.placeholder(tf.int32, [None, chunk_frames])
     phones = tf.placeholder(tf.int32, [None, chunk_frames])
+    frame_weights = tf.placeholder(tf.float32, [None, chunk_frames])        # what each counts
     state_c, state_h = (tf.placeholder(tf.float32, [None, width]) for _ in range(2))
     learning_rate, ctc_weight, letter_weight = (tf.placeholder(tf.float32, [])
                                                 for _ in range(3))
@@ -286,9 +286,10 @@ def training_graph(width, chunk_frames, phone_weights, initial):
     known = tf.cast(tf.not_equal(letters_t, UNKNOWN_LETTER), tf.float32)    # [T, B]
     num_known = tf.reduce_sum(known) + 1e-9
     flat_phones = tf.reshape(tf.transpose(phones), [-1])                    # [T B]
-    letter_loss = tf.reduce_sum(known * tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=tf.maximum(letters_t, 0), logits=logits)) / num_known
-    counts = tf.gather(tf.constant(phone_weights, tf.float32), flat_phones)
+    counts = tf.transpose(frame_weights)                                    # [T, B]
+    letter_loss = tf.reduce_sum(known * counts * tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=tf.maximum(letters_t, 0), logits=logits)) / (tf.reduce_sum(known * counts) + 1e-9)
+    counts = tf.reshape(counts, [-1])                                       # [T B]
     phone_loss = tf.reduce_sum(counts * tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=flat_phones, logits=phone_logits)) / tf.reduce_sum(counts)
     ctc_loss = tf.cond(ctc_weight > 0.0, lambda: spelling_loss(letters, logits),
@@ -302,9 +303,9 @@ def training_graph(width, chunk_frames, phone_weights, initial):
     trained = list(variables.values())
     gradients, _ = tf.clip_by_global_norm(tf.gradients(loss, trained), 2.0)
     train = tf.train.AdamOptimizer(learning_rate).apply_gradients(zip(gradients, trained))
-    return Graph(mfccs, letters, phones, state_c, state_h, learning_rate, ctc_weight,
-                 letter_weight, cells[-1], outputs[-1], logits, letter_loss, phone_loss, ctc_loss,
-                 accuracy, phone_accuracy, train, variables, weights)
+    return Graph(mfccs, letters, phones, frame_weights, state_c, state_h, learning_rate,
+                 ctc_weight, letter_weight, cells[-1], outputs[-1], logits, letter_loss,
+                 phone_loss, ctc_loss, accuracy, phone_accuracy, train, variables, weights)
 
 
 def plain_weights(variables):

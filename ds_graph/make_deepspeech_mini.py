@@ -39,8 +39,10 @@ WARM_UP_STEPS = 100
 CTC_FROM = 0.3                      # part of the training after which CTC joins in
 CTC_WEIGHT = 1.0
 LETTER_WEIGHT, LETTER_WEIGHT_WITH_CTC = 1.0, 0.4
-# A frame of these counts double in the phone loss: what lips must not miss.
-LIP_PHONES = ("P", "B", "M", "F", "V", "W", "UW")
+# A frame of these counts double: what lips and tongue must not miss. So does one of the first
+# after silence, where nothing before tells which phone it may be.
+SEEN_PHONES = ("P", "B", "M", "F", "V", "W", "UW", "TH", "DH")
+ONSET_FRAMES = 6
 ALIGNED_VERSIONS = 6
 MOST_ALIGNED_MINUTES = 500.0        # of a folder's versions together
 # --outputs phones: 28 classes of what lips hardly tell apart, and silence in the blank's place.
@@ -96,6 +98,16 @@ def lanes_of_streams(streams, random):
     return padded, letters[chosen].reshape(NUM_LANES, -1), phones[chosen].reshape(NUM_LANES, -1)
 
 
+def frame_weights(phones):
+    """What each frame of these classes in PHONES counts, [lanes, frames] both."""
+    from utils.speech_synthesis import PHONES, SILENCE
+    seen = np.isin(phones, [PHONES.index(phone) for phone in SEEN_PHONES])
+    silent = phones == PHONES.index(SILENCE)
+    before = np.pad(silent, ((0, 0), (ONSET_FRAMES, 0)), "constant")
+    lately = np.any([before[:, k:k + phones.shape[1]] for k in range(ONSET_FRAMES)], axis=0)
+    return np.float32((1 + seen) * (1 + (lately & ~silent)))
+
+
 def phone_targets(phones):
     """PHONE_CLASSES of phones, integer arrays of any shape."""
     from utils.speech_synthesis import PHONES
@@ -142,17 +154,17 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
     initial.update(acoustic_network.random_phone_weights(len(PHONES), seed=5))
     first_step, saved = saved_variables(path)
     initial.update((name, saved[name]) for name in initial if name in saved)
-    phone_weights = [2.0 if phone in LIP_PHONES else 1.0 for phone in PHONES]
     settings = tf.ConfigProto(intra_op_parallelism_threads=num_threads,
                               inter_op_parallelism_threads=1)
     with tf.Graph().as_default(), tf.Session(config=settings) as session:
         tf.set_random_seed(5)
-        graph = acoustic_network.training_graph(WIDTH, CHUNK_FRAMES, phone_weights, initial)
+        graph = acoustic_network.training_graph(WIDTH, CHUNK_FRAMES, initial)
         session.run(tf.global_variables_initializer())
         state = [np.zeros((NUM_LANES, WIDTH), np.float32)] * 2
         step, started_s, sums = first_step, time.time(), []
         while step < num_steps:
             mfccs, letters, phones = lanes_of_streams(load_streams(folder), random)
+            weights = frame_weights(phones)
             if outputs == "phones":
                 letters = phone_targets(phones)
             for first in range(0, letters.shape[1] - CHUNK_FRAMES + 1, CHUNK_FRAMES):
@@ -166,8 +178,8 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
                     [graph.letter_loss, graph.phone_loss, graph.ctc_loss, graph.letter_accuracy,
                      graph.phone_accuracy, graph.new_c, graph.new_h, graph.train],
                     {graph.mfccs: chunk, graph.letters: letters[:, frames],
-                     graph.phones: phones[:, frames], graph.state_c: state[0],
-                     graph.state_h: state[1],
+                     graph.phones: phones[:, frames], graph.frame_weights: weights[:, frames],
+                     graph.state_c: state[0], graph.state_h: state[1],
                      graph.learning_rate: learning_rate(step, num_steps, highest_rate),
                      graph.ctc_weight: CTC_WEIGHT if with_ctc else 0.0,
                      graph.letter_weight: LETTER_WEIGHT_WITH_CTC if with_ctc else LETTER_WEIGHT})

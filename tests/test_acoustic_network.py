@@ -73,7 +73,7 @@ def test_unknown_letters_teach_no_spelling():
     letters[0, 3:6], letters[1, 3:6], letters[1, 8:10] = 2, 4, UNKNOWN_LETTER
     letters[2] = UNKNOWN_LETTER
     with tf.Graph().as_default(), tf.Session() as session:
-        graph = acoustic_network.training_graph(width, num_frames, np.ones(len(PHONES)), initial)
+        graph = acoustic_network.training_graph(width, num_frames, initial)
         session.run(tf.global_variables_initializer())
 
         def losses(chosen):
@@ -83,6 +83,7 @@ def test_unknown_letters_teach_no_spelling():
                  graph.train], {
                     graph.mfccs: random.randn(lanes, num_frames + 18, 26), graph.letters: chosen,
                     graph.phones: np.zeros((lanes, num_frames), int), graph.ctc_weight: 1.0,
+                    graph.frame_weights: np.ones((lanes, num_frames)),
                     graph.state_c: np.zeros((lanes, width)), graph.learning_rate: 1e-3,
                     graph.state_h: np.zeros((lanes, width)), graph.letter_weight: 1.0})
         letter_loss, ctc_loss, logits, accuracy, _ = losses(letters)

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import REPOSITORY
 from ds_graph.letter_alignment import text_of_frames
-from ds_graph.make_deepspeech_mini import PHONE_CLASSES, phone_targets
+from ds_graph.make_deepspeech_mini import PHONE_CLASSES, frame_weights, phone_targets
 from ds_graph.measure_deepspeech_mini import client_text, edit_distance
 from graph_fixture import can_write_tflite, write_random_graph
 from utils.acoustic_graph import load_acoustic_graph
@@ -106,6 +106,12 @@ def test_every_phone_has_a_class_and_silence_the_blanks():
     assert classes[PHONES.index("P")] == classes[PHONES.index("B")] != classes[PHONES.index("M")]
     np.testing.assert_array_equal(phone_targets(np.array([[0, 1], [1, 0]])),
                                   [classes[:2], classes[1::-1]])
+
+
+def test_what_lips_show_and_what_breaks_a_silence_counts_double():
+    row = [SILENCE] * 2 + ["P"] * 3 + ["AA"] * 5 + ["TH", "AA", SILENCE]
+    found = frame_weights(np.array([[PHONES.index(phone) for phone in row]]))
+    assert found.tolist() == [[1, 1, 4, 4, 4, 2, 2, 2, 1, 1, 2, 1, 1]]
 
 
 @pytest.mark.parametrize("flags", [[], ["--out_folder", "ds_graph/../ds_graph/deepspeech-mini"]])

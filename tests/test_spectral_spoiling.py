@@ -74,6 +74,19 @@ def test_breaths_are_in_the_pauses_only(silent):
     assert np.mean([(breath[silent] > -9.0).any() for breath in heard]) >= 0.4
 
 
+def test_speech_swells_out_of_a_pause():
+    silent = np.arange(60) < 20
+    bands = np.where(silent, -6.0, 0.0)[:, np.newaxis] * np.ones(spoiling.NUM_BANDS)
+    floor = np.full(spoiling.NUM_BANDS, -1.0)
+    softer = [spoiling._with_soft_onsets(np.random.RandomState(seed), bands, silent, floor)
+              for seed in range(20)]
+    for changed in softer:
+        assert (changed[:20] == bands[:20]).all() and (changed[30:] == 0.0).all()
+        assert (np.diff(changed[20:31], axis=0) >= 0.0).all() and changed[20:].min() >= -1.0
+    assert np.mean([changed[20, 0] for changed in softer]) < -0.5
+    assert min(changed[20, 0] for changed in softer) == -1.0
+
+
 def test_digital_silence_and_what_is_nothing_else_stay(mfccs, silent):
     for seed in range(20):
         changed = spoiling.spoilt(np.random.RandomState(seed), mfccs, silent)
