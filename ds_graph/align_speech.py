@@ -4,8 +4,8 @@
     apt-get install asterisk-core-sounds-en-g722 pocketsphinx-testdata ktuberling-data
     python ds_graph/align_speech.py --out training/aligned_speech
 
-    apt-get install espeak-ng tuxpaint-stamps-default klettres-data fillets-ng-data \\
-        fillets-ng-data-cs
+    apt-get install espeak-ng tuxpaint-stamps-default klettres-data gcin-voice \\
+        fillets-ng-data fillets-ng-data-cs
     python ds_graph/align_speech.py --out training/aligned_languages --source languages
 
     python ds_graph/align_speech.py --out training/aligned_grid --source REALDATA/grid_s1_clips

@@ -1,5 +1,7 @@
 """Words of many languages in the phones of PHONES, by espeak-ng's rules (Debian package espeak-ng).
 
+Mandarin in Zhuyin (Bopomofo), which says how it is spoken, needs a table alone.
+
 The network reads lips: a sound that English lacks goes to the one whose lips and place are
 nearest (a front rounded vowel to UW, a trill to the tap in "city", which is D). Vowel length,
 nasality, palatalisation and stress are dropped.
@@ -28,13 +30,37 @@ DROPPED = "ˈˌːʲʰʔ?^\"':.-"
 # Czech's fricative trill is heard and spoken as a ZH, not as its base letter.
 FRICATIVE_TRILL = "r\N{COMBINING UP TACK BELOW}"
 
+ZHUYIN = "zhuyin"
+# A syllable is a consonant or none, then an end; tones do not show.
+ZHUYIN_CONSONANTS = {
+    "ㄅ": "B", "ㄆ": "P", "ㄇ": "M", "ㄈ": "F", "ㄉ": "D", "ㄊ": "T", "ㄋ": "N", "ㄌ": "L",
+    "ㄍ": "G", "ㄎ": "K", "ㄏ": "HH", "ㄐ": "JH", "ㄑ": "CH", "ㄒ": "SH", "ㄓ": "JH", "ㄔ": "CH",
+    "ㄕ": "SH", "ㄖ": "R", "ㄗ": "T S", "ㄘ": "T S", "ㄙ": "S",
+}
+SYLLABIC = set("ㄓㄔㄕㄖㄗㄘㄙ")        # these sound on where no end follows
+ZHUYIN_ENDS = {
+    "ㄚ": "AA", "ㄛ": "AO", "ㄜ": "AH", "ㄝ": "EH", "ㄞ": "AY", "ㄟ": "EY", "ㄠ": "AW", "ㄡ": "OW",
+    "ㄢ": "AA N", "ㄣ": "AH N", "ㄤ": "AA NG", "ㄥ": "AH NG", "ㄦ": "ER",
+}
+ZHUYIN_ENDS.update({glide + end: spoken + " " + phones
+                    for glide, spoken in (("ㄧ", "Y"), ("ㄨ", "W"), ("ㄩ", "W"))
+                    for end, phones in list(ZHUYIN_ENDS.items())})
+# Glides that are vowels, and those that change what they glide into.
+ZHUYIN_ENDS.update({
+    "ㄧ": "IY", "ㄨ": "UW", "ㄩ": "UW", "ㄧㄢ": "Y EH N", "ㄧㄣ": "IY N", "ㄧㄥ": "IY NG",
+    "ㄨㄥ": "UH NG", "ㄩㄢ": "W EH N", "ㄩㄣ": "UW N", "ㄩㄥ": "Y UH NG",
+})
+
 
 def pronounced(text, language):
     """The phones of each word of a text: [tuple of PHONES].
 
-    language: espeak-ng's name of it ("fr"). Raises UserError where espeak-ng is missing, does not
-    know the language, or says a sound that IPA_PHONES lacks.
+    language: espeak-ng's name of it ("fr"), or ZHUYIN for Mandarin syllables in that script. Raises
+    UserError where espeak-ng is missing, does not know the language, or says a sound that
+    IPA_PHONES lacks, and for what is no Zhuyin.
     """
+    if language == ZHUYIN:
+        return [phones_of_zhuyin(syllable) for syllable in text.split()]
     try:
         said = subprocess.run(
             ["espeak-ng", "-q", "-v", language, "--ipa", "--sep=_", "--stdin"],
@@ -65,3 +91,14 @@ def phones_of_ipa(symbol):
         phones.extend(IPA_PHONES[letters[:length]].split())
         letters = letters[length:]
     return phones
+
+
+def phones_of_zhuyin(syllable):
+    """The phones of a Mandarin syllable, a tone behind it or not: "ㄅㄧㄢ4" -> (B, Y, EH, N)."""
+    written = syllable.rstrip("12345")
+    consonant = written[:1] if written[:1] in ZHUYIN_CONSONANTS else ""
+    end = written[len(consonant):]
+    if end not in ZHUYIN_ENDS and written not in SYLLABIC:
+        raise UserError("%r is no syllable of Mandarin in Zhuyin" % syllable)
+    return tuple((ZHUYIN_CONSONANTS.get(consonant, "") + " "
+                  + ZHUYIN_ENDS.get(end, "IH")).split())

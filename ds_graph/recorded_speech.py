@@ -8,6 +8,8 @@
                                     GPL-2 (the Dutch ones do not fit their subtitles)
     klettres-data                   letters and syllables by seventeen voices in sixteen languages,
                                     GPL-2+
+    gcin-voice                      the syllables of Mandarin by two voices: Edward Der-Hua Liu,
+                                    LGPL-3; Chu Lo for ChionMeilin, CC BY 3.0
 """
 import collections
 import csv
@@ -18,6 +20,7 @@ import xml.etree.ElementTree
 
 import numpy as np
 
+from ds_graph.pronunciation import ZHUYIN
 from utils.audio import read_audio
 from utils.errors import UserError
 
@@ -35,10 +38,14 @@ KLETTRES_FOLDER = "/usr/share/klettres"
 # vowels.
 KLETTRES_LANGUAGES = {name: name for name in "cs da de es fr hu it lt ml nb nl ru tn uk".split()}
 KLETTRES_LANGUAGES.update(en="en-us", en_GB="en-gb", pt_BR="pt-br")
+GCIN_FOLDER = "/usr/share/gcin-voice/ogg"
+GCIN_SPEAKERS = ("3", "5")
+GCIN_JOINED = 6                     # syllables of 0.3 s are too short to be aligned one by one
+ZHUYIN_LETTERS = set("ㄅㄆㄇㄈㄉㄊㄋㄌㄍㄎㄏㄐㄑㄒ")        # alone, their names are spoken
 GRID_WORDS = {"z": "zed"}           # as British speakers spell
 
-# samples: float32 at 16 kHz. text: None where it has to be recognised. language: as espeak-ng
-# calls it. Names sort by speaker.
+# samples: float32 at 16 kHz. text: None where it has to be recognised. language: as
+# ds_graph/pronunciation.py calls it. Names sort by speaker.
 Recording = collections.namedtuple("Recording", "name samples text language")
 
 
@@ -72,10 +79,12 @@ def _check_there(patterns, packages):
 
 
 def language_recordings():
-    """Tux Paint's stamps, the fishes' dialogues, and KLettres, in all their languages."""
-    _check_there([STAMPS_FOLDER, KLETTRES_FOLDER] + [
+    """Tux Paint's stamps, the fishes' dialogues, KLettres in all their languages, and gcin's
+    syllables of Mandarin."""
+    _check_there([STAMPS_FOLDER, KLETTRES_FOLDER, GCIN_FOLDER] + [
         os.path.join(FILLETS_FOLDER, part) for part in ("script", "sound")],
-        "tuxpaint-stamps-default, klettres-data, fillets-ng-data and fillets-ng-data-cs")
+        "tuxpaint-stamps-default, klettres-data, gcin-voice, fillets-ng-data and "
+        "fillets-ng-data-cs")
     for language in STAMP_LANGUAGES:
         ending = "_desc_%s.ogg" % language
         for path in sorted(glob.glob(os.path.join(STAMPS_FOLDER, "**", "*" + ending),
@@ -103,6 +112,15 @@ def language_recordings():
                 name = os.path.splitext(sound.get("file"))[0].replace("/", "-")
                 yield Recording("klettres-" + name, read_audio(path), sound.get("name").lower(),
                                 language)
+    for speaker in GCIN_SPEAKERS:
+        paths = {os.path.basename(os.path.dirname(path)): path
+                 for path in glob.glob(os.path.join(GCIN_FOLDER, "*", speaker + ".ogg"))}
+        syllables = sorted(name for name in paths if name.rstrip("12345") not in ZHUYIN_LETTERS)
+        for first in range(0, len(syllables), GCIN_JOINED):
+            joined = syllables[first:first + GCIN_JOINED]
+            yield Recording("gcin-%s-%04d" % (speaker, first),
+                            np.concatenate([read_audio(paths[name]) for name in joined]),
+                            " ".join(joined), ZHUYIN)
 
 
 def _stamp_text(path, language):

@@ -43,6 +43,27 @@ def test_words_of_other_languages_are_read_in_phones(language, text, expected):
     assert pronunciation.pronounced(text, language) == expected
 
 
+@pytest.mark.parametrize("syllable, phones", [
+    ("ㄅㄧㄢ4", "B Y EH N"), ("ㄉㄨㄥ4", "D UH NG"), ("ㄓ", "JH IH"), ("ㄦ2", "ER"), ("ㄌㄩ4", "L UW"),
+    ("ㄒㄩㄝ2", "SH W EH"), ("ㄓㄨㄤ", "JH W AA NG"), ("ㄧ1", "IY"), ("ㄨㄛ3", "W AO"),
+    ("ㄗㄟ2", "T S EY")])
+def test_mandarin_is_read_from_zhuyin(syllable, phones):
+    assert pronunciation.pronounced("ㄇㄚ " + syllable, "zhuyin") == [
+        ("M", "AA"), tuple(phones.split())]
+
+
+@pytest.mark.parametrize("text", ["ㄅ", "ma1", "ㄚㄅ"])
+def test_what_is_no_zhuyin_is_told(text):
+    with pytest.raises(UserError, match="'%s' is no syllable of Mandarin in Zhuyin" % text):
+        pronunciation.pronounced(text, "zhuyin")
+
+
+def test_zhuyin_is_of_known_phones():
+    for phones in list(pronunciation.ZHUYIN_CONSONANTS.values()) + list(
+            pronunciation.ZHUYIN_ENDS.values()):
+        assert set(phones.split()) <= set(PHONES) - {SILENCE}
+
+
 @needs_espeak
 def test_an_unknown_language_is_told():
     with pytest.raises(UserError, match="does not say words in 'xx-none'"):
@@ -58,7 +79,8 @@ def test_without_espeak_one_line_says_so(monkeypatch):
 @pytest.fixture
 def packages(tmp_path, monkeypatch):
     """The packages' folders, laid out as Debian lays them out, with a recording of each kind."""
-    stamps, fillets, klettres = (tmp_path / name for name in ("stamps", "fillets", "klettres"))
+    stamps, fillets, klettres, gcin = (tmp_path / name for name in (
+        "stamps", "fillets", "klettres", "gcin"))
     (stamps / "food" / "fruit").mkdir(parents=True)
     (stamps / "food" / "fruit" / "lime.txt").write_text(
         "A lime.\nes_MX.utf8=Una lima.\nfr.utf8=Un citron vert.\nda.utf8=\n", encoding="utf-8")
@@ -75,7 +97,12 @@ def packages(tmp_path, monkeypatch):
         '<klettres><language code="ru"><alphabet>\n<sound name="Б" file="ru/alpha/be.ogg" />\n'
         '<sound name="В" file="ru/alpha/lost.ogg" /></alphabet></language></klettres>',
         encoding="utf-8")
-    for path in (klettres / "ru" / "alpha" / "be.ogg",
+    for syllable in ("ㄅㄚ", "ㄅㄚ1", "ㄅ"):
+        (gcin / syllable).mkdir(parents=True)
+    monkeypatch.setattr(recorded_speech, "GCIN_JOINED", 1)
+    for path in (gcin / "ㄅㄚ1" / "3.ogg", gcin / "ㄅㄚ1" / "5.ogg", gcin / "ㄅ" / "3.ogg",
+                 gcin / "ㄅㄚ" / "5.ogg",
+                 klettres / "ru" / "alpha" / "be.ogg",
                  stamps / "food" / "fruit" / "lime_desc_fr.ogg",
                  stamps / "food" / "fruit" / "lime_desc_da.ogg",        # its text is empty
                  stamps / "food" / "fruit" / "plum_desc_fr.ogg",        # no text
@@ -84,21 +111,30 @@ def packages(tmp_path, monkeypatch):
     monkeypatch.setattr(recorded_speech, "STAMPS_FOLDER", str(stamps))
     monkeypatch.setattr(recorded_speech, "FILLETS_FOLDER", str(fillets))
     monkeypatch.setattr(recorded_speech, "KLETTRES_FOLDER", str(klettres))
+    monkeypatch.setattr(recorded_speech, "GCIN_FOLDER", str(gcin))
     return tmp_path
 
 
-def test_stamps_dialogues_and_letters_come_with_their_texts(packages):
+def test_stamps_dialogues_letters_and_syllables_come_with_their_texts(packages):
     found = list(recorded_speech.language_recordings())
     assert [(one.name, one.text, one.language) for one in found] == [
         ("stamp-fr-food-fruit-lime", "Un citron vert.", "fr"),
-        ("fillets-cs-v-ree-v-nic", "Nic.", "cs"), ("klettres-ru-alpha-be", "б", "ru")]
+        ("fillets-cs-v-ree-v-nic", "Nic.", "cs"), ("klettres-ru-alpha-be", "б", "ru"),
+        ("gcin-3-0000", "ㄅㄚ1", "zhuyin"), ("gcin-5-0000", "ㄅㄚ", "zhuyin"),
+        ("gcin-5-0001", "ㄅㄚ1", "zhuyin")]
     assert all(one.samples.shape == (8000,) for one in found)
+
+
+def test_short_syllables_are_joined(packages, monkeypatch):
+    monkeypatch.setattr(recorded_speech, "GCIN_JOINED", 6)
+    last = list(recorded_speech.language_recordings())[-1]
+    assert last.text == "ㄅㄚ ㄅㄚ1" and last.samples.shape == (16000,)
 
 
 def test_missing_packages_are_named(packages, monkeypatch):
     monkeypatch.setattr(recorded_speech, "FILLETS_FOLDER", str(packages / "none"))
     with pytest.raises(UserError, match="no speech in .*none.script or .*: install the "
-                       "Debian packages tuxpaint-stamps-default, klettres-data, fillets-ng-data"):
+                       "Debian packages tuxpaint-stamps-default, klettres-data, gcin-voice, fillets-ng-data"):
         next(recorded_speech.language_recordings())
 
 
