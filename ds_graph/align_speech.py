@@ -5,7 +5,9 @@
     python ds_graph/align_speech.py --out training/aligned_speech
 
     apt-get install espeak-ng tuxpaint-stamps-default klettres-data gcin-voice \\
-        fillets-ng-data fillets-ng-data-cs
+        fillets-ng-data fillets-ng-data-cs festival festvox-czech-dita festvox-czech-krb \\
+        festvox-czech-machac festvox-czech-ph festvox-suopuhe-mv festvox-suopuhe-lj \\
+        festvox-italp16k festvox-itapc16k festvox-ru festvox-ca-ona-hts
     python ds_graph/align_speech.py --out training/aligned_languages --source languages
 
     python ds_graph/align_speech.py --out training/aligned_grid --source REALDATA/grid_s1_clips

@@ -1,4 +1,5 @@
-"""Recordings of real speech and what is said in them: Debian packages, and GRID's clips.
+"""Recordings and what is said in them: real speech of Debian packages, GRID's clips, and other
+languages' voices of festival.
 
     asterisk-core-sounds-en-g722    one American voice in a studio, 25 minutes, CC BY-SA 3.0
     pocketsphinx-testdata           five sentences of LibriVox, public domain
@@ -10,10 +11,13 @@
                                     GPL-2+
     gcin-voice                      the syllables of Mandarin by two voices: Edward Der-Hua Liu,
                                     LGPL-3; Chu Lo for ChionMeilin, CC BY 3.0
+    festvox-*                       ten voices put together of pieces of their speakers' speech; they
+                                    say what the stamps are called (free licences of many kinds)
 """
 import collections
 import csv
 import glob
+import itertools
 import os
 import re
 import xml.etree.ElementTree
@@ -23,6 +27,7 @@ import numpy as np
 from ds_graph.pronunciation import ZHUYIN
 from utils.audio import read_audio
 from utils.errors import UserError
+from utils.speech_synthesis import festival_says
 
 ENGLISH = "en"
 PROMPTS_FOLDER = "/usr/share/asterisk/sounds/en_US_f_Allison"
@@ -42,6 +47,19 @@ GCIN_FOLDER = "/usr/share/gcin-voice/ogg"
 GCIN_SPEAKERS = ("3", "5")
 GCIN_JOINED = 6                     # syllables of 0.3 s are too short to be aligned one by one
 ZHUYIN_LETTERS = set("ㄅㄆㄇㄈㄉㄊㄋㄌㄍㄎㄏㄐㄑㄒ")        # alone, their names are spoken
+FESTIVAL_FOLDER = "/usr/share/festival/voices"
+# festival's name of a voice -> espeak-ng's name of its language, and how it reads text.
+FESTIVAL_VOICES = {
+    "czech_dita": ("cs", "iso8859-2"), "czech_krb": ("cs", "iso8859-2"),
+    "czech_machac": ("cs", "iso8859-2"), "czech_ph": ("cs", "iso8859-2"),
+    "hy_fi_mv_diphone": ("fi", "iso8859-1"), "suo_fi_lj_diphone": ("fi", "iso8859-1"),
+    "lp_diphone": ("it", "iso8859-1"), "pc_diphone": ("it", "iso8859-1"),
+    "msu_ru_nsh_clunits": ("ru", "utf-8"), "upc_ca_ona_hts": ("ca", "iso8859-1"),
+}
+FESTIVAL_PACKAGES = ("festvox-czech-dita festvox-czech-krb festvox-czech-machac festvox-czech-ph "
+                     "festvox-suopuhe-mv festvox-suopuhe-lj festvox-italp16k festvox-itapc16k "
+                     "festvox-ru festvox-ca-ona-hts")
+FESTIVAL_SHARE = 4                  # a voice says one text in so many
 GRID_WORDS = {"z": "zed"}           # as British speakers spell
 
 # samples: float32 at 16 kHz. text: None where it has to be recognised. language: as
@@ -79,12 +97,17 @@ def _check_there(patterns, packages):
 
 
 def language_recordings():
-    """Tux Paint's stamps, the fishes' dialogues, KLettres in all their languages, and gcin's
-    syllables of Mandarin."""
+    """Tux Paint's stamps, the fishes' dialogues, KLettres in all their languages, gcin's syllables
+    of Mandarin, and festival's voices."""
     _check_there([STAMPS_FOLDER, KLETTRES_FOLDER, GCIN_FOLDER] + [
-        os.path.join(FILLETS_FOLDER, part) for part in ("script", "sound")],
-        "tuxpaint-stamps-default, klettres-data, gcin-voice, fillets-ng-data and "
-        "fillets-ng-data-cs")
+        os.path.join(FILLETS_FOLDER, part) for part in ("script", "sound")] + [
+        os.path.join(FESTIVAL_FOLDER, "*", voice) for voice in FESTIVAL_VOICES],
+        "tuxpaint-stamps-default, klettres-data, gcin-voice, fillets-ng-data, fillets-ng-data-cs, "
+        + FESTIVAL_PACKAGES)
+    return itertools.chain(_stamps(), _fillets(), _klettres(), _gcin(), _festival())
+
+
+def _stamps():
     for language in STAMP_LANGUAGES:
         ending = "_desc_%s.ogg" % language
         for path in sorted(glob.glob(os.path.join(STAMPS_FOLDER, "**", "*" + ending),
@@ -93,6 +116,9 @@ def language_recordings():
             if text:
                 name = os.path.relpath(path, STAMPS_FOLDER)[:-len(ending)].replace(os.sep, "-")
                 yield Recording("stamp-%s-%s" % (language, name), read_audio(path), text, language)
+
+
+def _fillets():
     for path in sorted(glob.glob(os.path.join(FILLETS_FOLDER, "script", "*",
                                               "dialogs_%s.lua" % FILLETS_LANGUAGE))):
         level = os.path.basename(os.path.dirname(path))
@@ -104,6 +130,9 @@ def language_recordings():
             if os.path.isfile(sound):
                 yield Recording("fillets-%s-%s-%s" % (FILLETS_LANGUAGE, speaker, name),
                                 read_audio(sound), text, FILLETS_LANGUAGE)
+
+
+def _klettres():
     for folder, language in sorted(KLETTRES_LANGUAGES.items()):
         listed = xml.etree.ElementTree.parse(os.path.join(KLETTRES_FOLDER, folder, "sounds.xml"))
         for sound in listed.iter("sound"):
@@ -112,6 +141,9 @@ def language_recordings():
                 name = os.path.splitext(sound.get("file"))[0].replace("/", "-")
                 yield Recording("klettres-" + name, read_audio(path), sound.get("name").lower(),
                                 language)
+
+
+def _gcin():
     for speaker in GCIN_SPEAKERS:
         paths = {os.path.basename(os.path.dirname(path)): path
                  for path in glob.glob(os.path.join(GCIN_FOLDER, "*", speaker + ".ogg"))}
@@ -121,6 +153,17 @@ def language_recordings():
             yield Recording("gcin-%s-%04d" % (speaker, first),
                             np.concatenate([read_audio(paths[name]) for name in joined]),
                             " ".join(joined), ZHUYIN)
+
+
+def _festival():
+    stamps = sorted(glob.glob(os.path.join(STAMPS_FOLDER, "**", "*.txt"), recursive=True))
+    for number, (voice, (language, encoding)) in enumerate(sorted(FESTIVAL_VOICES.items())):
+        texts = sorted({_stamp_text(path, language) for path in stamps} - {""})
+        texts = texts[number % FESTIVAL_SHARE::FESTIVAL_SHARE]
+        for place, samples in enumerate(festival_says(texts, voice, encoding)):
+            if samples is not None:
+                yield Recording("festival-%s-%04d" % (voice, place), samples, texts[place],
+                                language)
 
 
 def _stamp_text(path, language):

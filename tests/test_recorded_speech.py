@@ -112,6 +112,8 @@ def packages(tmp_path, monkeypatch):
     monkeypatch.setattr(recorded_speech, "FILLETS_FOLDER", str(fillets))
     monkeypatch.setattr(recorded_speech, "KLETTRES_FOLDER", str(klettres))
     monkeypatch.setattr(recorded_speech, "GCIN_FOLDER", str(gcin))
+    monkeypatch.setattr(recorded_speech, "FESTIVAL_FOLDER", str(tmp_path))
+    monkeypatch.setattr(recorded_speech, "FESTIVAL_VOICES", {})
     return tmp_path
 
 
@@ -131,11 +133,38 @@ def test_short_syllables_are_joined(packages, monkeypatch):
     assert last.text == "ㄅㄚ ㄅㄚ1" and last.samples.shape == (16000,)
 
 
+def test_festivals_voices_share_the_names_of_stamps(packages, monkeypatch):
+    for number in range(5):
+        (packages / "stamps" / ("%d.txt" % number)).write_text(
+            "A.\nfi.utf8=nimi %d\n" % number, encoding="utf-8")
+    (packages / "finnish" / "hy").mkdir(parents=True)
+    (packages / "finnish" / "suo").mkdir()
+    monkeypatch.setattr(recorded_speech, "FESTIVAL_VOICES",
+                        {"hy": ("fi", "iso8859-1"), "suo": ("fi", "utf-8")})
+    monkeypatch.setattr(recorded_speech, "FESTIVAL_SHARE", 2)
+    asked = []
+
+    def says(texts, voice, encoding):
+        asked.append((texts, voice, encoding))
+        return [None if text == "nimi 2" else np.zeros(5) for text in texts]
+
+    monkeypatch.setattr(recorded_speech, "festival_says", says)
+    found = [one for one in recorded_speech.language_recordings() if one.language == "fi"]
+    assert asked == [(["nimi 0", "nimi 2", "nimi 4"], "hy", "iso8859-1"),
+                     (["nimi 1", "nimi 3"], "suo", "utf-8")]
+    assert [(one.name, one.text) for one in found] == [
+        ("festival-hy-0000", "nimi 0"), ("festival-hy-0002", "nimi 4"),
+        ("festival-suo-0000", "nimi 1"), ("festival-suo-0001", "nimi 3")]
+    (packages / "finnish" / "suo").rmdir()
+    with pytest.raises(UserError, match="no speech in .*suo: install .* festvox-suopuhe-lj"):
+        recorded_speech.language_recordings()
+
+
 def test_missing_packages_are_named(packages, monkeypatch):
     monkeypatch.setattr(recorded_speech, "FILLETS_FOLDER", str(packages / "none"))
     with pytest.raises(UserError, match="no speech in .*none.script or .*: install the "
                        "Debian packages tuxpaint-stamps-default, klettres-data, gcin-voice, fillets-ng-data"):
-        next(recorded_speech.language_recordings())
+        recorded_speech.language_recordings()
 
 
 def test_english_comes_from_three_packages(tmp_path, monkeypatch):

@@ -1,4 +1,7 @@
 """Phone and word times against the samples they belong to; what is missing is named."""
+import os
+import shutil
+
 import numpy as np
 import pytest
 
@@ -136,3 +139,24 @@ def test_bad_requests_are_told_in_one_line(text, voice_name, speed, message):
         pytest.skip("needs the Debian package libflite1")
     with pytest.raises(UserError, match=message):
         synthesise(text, voice_name, speed)
+
+
+def test_festival_says_texts_in_a_voice_of_any_language():
+    if "festival:kal" not in list_voices():
+        pytest.skip("needs the Debian package festvox-kallpc16k")
+    short, longer = speech_synthesis.festival_says(
+        ['My "map".', "My mother saw the map, Zoë."], "kal_diphone", "ascii")
+    for samples, least_s, most_s in ((short, 0.8, 1.6), (longer, 1.7, 3.0)):
+        assert least_s < len(samples) / float(SAMPLE_RATE_HZ) < most_s
+        assert np.abs(samples).max() > 0.05
+    with pytest.raises(UserError, match="festival's voice none_diphone could not speak: "):
+        speech_synthesis.festival_says(["My map."], "none_diphone", "ascii")
+
+
+def test_a_text_without_rules_is_left_out():
+    if not shutil.which("festival"):
+        pytest.skip("needs the Debian package festival")
+    if not os.path.isdir("/usr/share/festival/voices/russian/msu_ru_nsh_clunits"):
+        pytest.skip("needs the Debian package festvox-ru")
+    said = speech_synthesis.festival_says(["« пенни »", "Лягушка."], "msu_ru_nsh_clunits", "utf-8")
+    assert said[0] is None and len(said[1]) > 0.4 * SAMPLE_RATE_HZ

@@ -25,6 +25,7 @@ import numpy as np
 import scipy.io.wavfile
 import scipy.signal
 
+from utils.audio import read_audio
 from utils.constants import INT16_SCALE, SAMPLE_RATE_HZ
 from utils.errors import UserError
 
@@ -444,3 +445,30 @@ def _festival(tokens, voice, speed):
         segments.append((names, start_s, float(end_s), token))
         start_s = float(end_s)
     return samples, rate_hz, segments
+
+
+def festival_says(texts, voice, encoding):
+    """float32 samples at 16 kHz of each text by a voice of any language, in one run of festival;
+    None for a text that it has no rules for.
+
+    voice: as festival calls it, without "voice_" ("czech_dita"). encoding: of the text that it
+    reads; other letters are left out. No phones: they are of the language's own set. Raises
+    UserError where festival or the voice is missing.
+    """
+    if not shutil.which("festival"):
+        raise UserError("festival is not on this machine: install the Debian package festival")
+    with tempfile.TemporaryDirectory() as work_folder:
+        paths = [os.path.join(work_folder, "%d.wav" % number) for number in range(len(texts))]
+        script = os.path.join(work_folder, "speak.scm")
+        with open(script, "wb") as stream:
+            lines = ["(voice_%s)" % voice] + [
+                '(unwind-protect (utt.save.wave (utt.synth (Utterance Text "%s")) "%s" \'riff))'
+                % (re.sub(r'["\\]', "", text), path) for text, path in zip(texts, paths)]
+            stream.write("\n".join(lines).encode(encoding, "ignore"))
+        run = subprocess.run(["festival", "-b", script], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
+        said = [path if os.path.isfile(path) else None for path in paths]
+        if run.returncode != 0 or not any(said):
+            raise UserError("festival's voice %s could not speak: %s" % (
+                voice, run.stderr.decode("utf-8", "replace").strip()[-200:]))
+        return [path and read_audio(path) for path in said]
