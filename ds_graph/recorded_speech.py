@@ -12,7 +12,7 @@ languages' voices of festival.
     gcin-voice                      the syllables of Mandarin by two voices: Edward Der-Hua Liu,
                                     LGPL-3; Chu Lo for ChionMeilin, CC BY 3.0
     festvox-*                       ten voices put together of pieces of their speakers' speech; they
-                                    say what the stamps are called (free licences of many kinds)
+                                    say what the stamps are called (GPL, LGPL or licences like BSD)
 """
 import collections
 import csv
@@ -49,17 +49,17 @@ GCIN_JOINED = 6                     # syllables of 0.3 s are too short to be ali
 ZHUYIN_LETTERS = set("ㄅㄆㄇㄈㄉㄊㄋㄌㄍㄎㄏㄐㄑㄒ")        # alone, their names are spoken
 FESTIVAL_FOLDER = "/usr/share/festival/voices"
 # festival's name of a voice -> espeak-ng's name of its language, and how it reads text.
-FESTIVAL_VOICES = {
+FOREIGN_VOICES = {
     "czech_dita": ("cs", "iso8859-2"), "czech_krb": ("cs", "iso8859-2"),
     "czech_machac": ("cs", "iso8859-2"), "czech_ph": ("cs", "iso8859-2"),
     "hy_fi_mv_diphone": ("fi", "iso8859-1"), "suo_fi_lj_diphone": ("fi", "iso8859-1"),
     "lp_diphone": ("it", "iso8859-1"), "pc_diphone": ("it", "iso8859-1"),
     "msu_ru_nsh_clunits": ("ru", "utf-8"), "upc_ca_ona_hts": ("ca", "iso8859-1"),
 }
-FESTIVAL_PACKAGES = ("festvox-czech-dita festvox-czech-krb festvox-czech-machac festvox-czech-ph "
+FOREIGN_PACKAGES = ("festvox-czech-dita festvox-czech-krb festvox-czech-machac festvox-czech-ph "
                      "festvox-suopuhe-mv festvox-suopuhe-lj festvox-italp16k festvox-itapc16k "
                      "festvox-ru festvox-ca-ona-hts")
-FESTIVAL_SHARE = 4                  # a voice says one text in so many
+FOREIGN_SHARE = 4                  # a voice says one text in so many
 GRID_WORDS = {"z": "zed"}           # as British speakers spell
 
 # samples: float32 at 16 kHz. text: None where it has to be recognised. language: as
@@ -101,9 +101,9 @@ def language_recordings():
     of Mandarin, and festival's voices."""
     _check_there([STAMPS_FOLDER, KLETTRES_FOLDER, GCIN_FOLDER] + [
         os.path.join(FILLETS_FOLDER, part) for part in ("script", "sound")] + [
-        os.path.join(FESTIVAL_FOLDER, "*", voice) for voice in FESTIVAL_VOICES],
+        os.path.join(FESTIVAL_FOLDER, "*", voice) for voice in FOREIGN_VOICES],
         "tuxpaint-stamps-default, klettres-data, gcin-voice, fillets-ng-data, fillets-ng-data-cs, "
-        + FESTIVAL_PACKAGES)
+        + FOREIGN_PACKAGES)
     return itertools.chain(_stamps(), _fillets(), _klettres(), _gcin(), _festival())
 
 
@@ -157,9 +157,9 @@ def _gcin():
 
 def _festival():
     stamps = sorted(glob.glob(os.path.join(STAMPS_FOLDER, "**", "*.txt"), recursive=True))
-    for number, (voice, (language, encoding)) in enumerate(sorted(FESTIVAL_VOICES.items())):
+    for number, (voice, (language, encoding)) in enumerate(sorted(FOREIGN_VOICES.items())):
         texts = sorted({_stamp_text(path, language) for path in stamps} - {""})
-        texts = texts[number % FESTIVAL_SHARE::FESTIVAL_SHARE]
+        texts = texts[number % FOREIGN_SHARE::FOREIGN_SHARE]
         for place, samples in enumerate(festival_says(texts, voice, encoding)):
             if samples is not None:
                 yield Recording("festival-%s-%04d" % (voice, place), samples, texts[place],

@@ -113,7 +113,7 @@ def packages(tmp_path, monkeypatch):
     monkeypatch.setattr(recorded_speech, "KLETTRES_FOLDER", str(klettres))
     monkeypatch.setattr(recorded_speech, "GCIN_FOLDER", str(gcin))
     monkeypatch.setattr(recorded_speech, "FESTIVAL_FOLDER", str(tmp_path))
-    monkeypatch.setattr(recorded_speech, "FESTIVAL_VOICES", {})
+    monkeypatch.setattr(recorded_speech, "FOREIGN_VOICES", {})
     return tmp_path
 
 
@@ -139,9 +139,9 @@ def test_festivals_voices_share_the_names_of_stamps(packages, monkeypatch):
             "A.\nfi.utf8=nimi %d\n" % number, encoding="utf-8")
     (packages / "finnish" / "hy").mkdir(parents=True)
     (packages / "finnish" / "suo").mkdir()
-    monkeypatch.setattr(recorded_speech, "FESTIVAL_VOICES",
+    monkeypatch.setattr(recorded_speech, "FOREIGN_VOICES",
                         {"hy": ("fi", "iso8859-1"), "suo": ("fi", "utf-8")})
-    monkeypatch.setattr(recorded_speech, "FESTIVAL_SHARE", 2)
+    monkeypatch.setattr(recorded_speech, "FOREIGN_SHARE", 2)
     asked = []
 
     def says(texts, voice, encoding):
