@@ -57,9 +57,9 @@ FOREIGN_VOICES = {
     "msu_ru_nsh_clunits": ("ru", "utf-8"), "upc_ca_ona_hts": ("ca", "iso8859-1"),
 }
 FOREIGN_PACKAGES = ("festvox-czech-dita festvox-czech-krb festvox-czech-machac festvox-czech-ph "
-                     "festvox-suopuhe-mv festvox-suopuhe-lj festvox-italp16k festvox-itapc16k "
-                     "festvox-ru festvox-ca-ona-hts")
-FOREIGN_SHARE = 4                  # a voice says one text in so many
+                    "festvox-suopuhe-mv festvox-suopuhe-lj festvox-italp16k festvox-itapc16k "
+                    "festvox-ru festvox-ca-ona-hts")
+FOREIGN_SHARE = 4                   # a voice says one text in so many
 GRID_WORDS = {"z": "zed"}           # as British speakers spell
 
 # samples: float32 at 16 kHz. text: None where it has to be recognised. language: as
