@@ -11,8 +11,8 @@ languages' voices of festival.
                                     GPL-2+
     gcin-voice                      the syllables of Mandarin by two voices: Edward Der-Hua Liu,
                                     LGPL-3; Chu Lo for ChionMeilin, CC BY 3.0
-    festvox-*                       ten voices put together of pieces of their speakers' speech; they
-                                    say what the stamps are called (GPL, LGPL or licences like BSD)
+    festvox-*                       ten voices put together of pieces of their speakers' speech;
+                                    they say what the stamps are called (GPL, LGPL or like BSD)
 """
 import collections
 import csv
