@@ -49,7 +49,7 @@ def test_containers_agree(acoustic_files):
     np.testing.assert_allclose(pb.sum(axis=1), 1.0, atol=1e-5)
     # 8-bit weights move log-probabilities about alike at every size of probability.
     likely = pb > 1e-3
-    assert np.abs(np.log(tflite[likely] / pb[likely])).mean() < 0.1
+    assert np.abs(np.log(tflite[likely] / pb[likely])).mean() < 0.12
 
 
 def test_pb_runs_any_number_of_steps(acoustic_files):
