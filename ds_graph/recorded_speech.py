@@ -156,10 +156,11 @@ def _gcin():
 
 
 def _festival():
-    stamps = sorted(glob.glob(os.path.join(STAMPS_FOLDER, "**", "*.txt"), recursive=True))
+    stamps = glob.glob(os.path.join(STAMPS_FOLDER, "**", "*.txt"), recursive=True)
+    names = {language: sorted({_stamp_text(path, language) for path in stamps} - {""})
+             for language in {language for language, _ in FOREIGN_VOICES.values()}}
     for number, (voice, (language, encoding)) in enumerate(sorted(FOREIGN_VOICES.items())):
-        texts = sorted({_stamp_text(path, language) for path in stamps} - {""})
-        texts = texts[number % FOREIGN_SHARE::FOREIGN_SHARE]
+        texts = names[language][number % FOREIGN_SHARE::FOREIGN_SHARE]
         for place, samples in enumerate(festival_says(texts, voice, encoding)):
             if samples is not None:
                 yield Recording("festival-%s-%04d" % (voice, place), samples, texts[place],

@@ -411,11 +411,15 @@ _FESTIVAL_SCRIPT = """
 """
 
 
+def _check_festival():
+    if not shutil.which("festival"):
+        raise UserError("festival is not on this machine: install the Debian package festival")
+
+
 def _festival(tokens, voice, speed):
     """(int16 samples, rate, segments) of festival."""
     choose, package, folder = FESTIVAL_VOICES[voice]
-    if not shutil.which("festival"):
-        raise UserError("festival is not on this machine: install the Debian package festival")
+    _check_festival()
     if not os.path.isdir(folder):
         raise UserError("voice %s is not on this machine: install the Debian package %s"
                         % (voice, package))
@@ -455,8 +459,7 @@ def festival_says(texts, voice, encoding):
     reads; other letters are left out. No phones: they are of the language's own set. Raises
     UserError where festival or the voice is missing.
     """
-    if not shutil.which("festival"):
-        raise UserError("festival is not on this machine: install the Debian package festival")
+    _check_festival()
     with tempfile.TemporaryDirectory() as work_folder:
         paths = [os.path.join(work_folder, "%d.wav" % number) for number in range(len(texts))]
         script = os.path.join(work_folder, "speak.scm")
