@@ -284,21 +284,18 @@ def training_graph(width, chunk_frames, initial):
 
     letters_t = tf.transpose(letters)                                       # [T, B]
     known = tf.cast(tf.not_equal(letters_t, UNKNOWN_LETTER), tf.float32)    # [T, B]
-    num_known = tf.reduce_sum(known) + 1e-9
-    flat_phones = tf.reshape(tf.transpose(phones), [-1])                    # [T B]
     counts = tf.transpose(frame_weights)                                    # [T, B]
-    letter_loss = tf.reduce_sum(known * counts * tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=tf.maximum(letters_t, 0), logits=logits)) / (tf.reduce_sum(known * counts) + 1e-9)
-    counts = tf.reshape(counts, [-1])                                       # [T B]
-    phone_loss = tf.reduce_sum(counts * tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=flat_phones, logits=phone_logits)) / tf.reduce_sum(counts)
+    flat_phones = tf.reshape(tf.transpose(phones), [-1])                    # [T B]
+    letter_loss = weighted_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=tf.maximum(letters_t, 0), logits=logits), known * counts)
+    phone_loss = weighted_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=flat_phones, logits=phone_logits), tf.reshape(counts, [-1]))
     ctc_loss = tf.cond(ctc_weight > 0.0, lambda: spelling_loss(letters, logits),
                        lambda: tf.constant(0.0))
     right, right_phones = (
         tf.cast(tf.equal(tf.argmax(scores, axis=-1, output_type=tf.int32), truth), tf.float32)
         for scores, truth in ((logits, letters_t), (phone_logits, flat_phones)))
-    # No class is UNKNOWN_LETTER, so those frames are never right.
-    accuracy, phone_accuracy = tf.reduce_sum(right) / num_known, tf.reduce_mean(right_phones)
+    accuracy, phone_accuracy = weighted_mean(right, known), tf.reduce_mean(right_phones)
     loss = letter_weight * letter_loss + phone_loss + ctc_weight * ctc_loss
     trained = list(variables.values())
     gradients, _ = tf.clip_by_global_norm(tf.gradients(loss, trained), 2.0)
@@ -306,6 +303,11 @@ def training_graph(width, chunk_frames, initial):
     return Graph(mfccs, letters, phones, frame_weights, state_c, state_h, learning_rate,
                  ctc_weight, letter_weight, cells[-1], outputs[-1], logits, letter_loss,
                  phone_loss, ctc_loss, accuracy, phone_accuracy, train, variables, weights)
+
+
+def weighted_mean(values, weights):
+    """0 where all weights are."""
+    return tf.reduce_sum(values * weights) / (tf.reduce_sum(weights) + 1e-9)
 
 
 def plain_weights(variables):

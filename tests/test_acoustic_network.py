@@ -72,6 +72,7 @@ def test_unknown_letters_teach_no_spelling():
     letters = np.full((3, num_frames), blank)
     letters[0, 3:6], letters[1, 3:6], letters[1, 8:10] = 2, 4, UNKNOWN_LETTER
     letters[2] = UNKNOWN_LETTER
+    frame_weights = random.randint(1, 5, letters.shape)
     with tf.Graph().as_default(), tf.Session() as session:
         graph = acoustic_network.training_graph(width, num_frames, initial)
         session.run(tf.global_variables_initializer())
@@ -83,7 +84,7 @@ def test_unknown_letters_teach_no_spelling():
                  graph.train], {
                     graph.mfccs: random.randn(lanes, num_frames + 18, 26), graph.letters: chosen,
                     graph.phones: np.zeros((lanes, num_frames), int), graph.ctc_weight: 1.0,
-                    graph.frame_weights: np.ones((lanes, num_frames)),
+                    graph.frame_weights: frame_weights[:lanes],
                     graph.state_c: np.zeros((lanes, width)), graph.learning_rate: 1e-3,
                     graph.state_h: np.zeros((lanes, width)), graph.letter_weight: 1.0})
         letter_loss, ctc_loss, logits, accuracy, _ = losses(letters)
@@ -95,7 +96,8 @@ def test_unknown_letters_teach_no_spelling():
     known = letters.T != UNKNOWN_LETTER
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
     said = np.take_along_axis(probabilities, np.maximum(letters.T, 0)[..., np.newaxis], 2)[..., 0]
-    assert letter_loss == pytest.approx(-np.log(said[known]).mean(), rel=1e-4)
+    assert letter_loss == pytest.approx(
+        np.average(-np.log(said[known]), weights=frame_weights.T[known]), rel=1e-4)
     assert accuracy == pytest.approx((logits.argmax(-1) == letters.T)[known].mean())
     assert ctc_loss == pytest.approx(spelled / 3.0, rel=1e-4) and ctc_loss > 0.0
     assert unknown[0] == unknown[1] == 0.0
