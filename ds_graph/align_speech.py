@@ -1,13 +1,17 @@
 """Give real speech its word and phone times, so that graph and default checkpoint learn from it.
 
     pip install pocketsphinx                                    (5.0, Python 3.8 and later)
-    apt-get install asterisk-core-sounds-en-g722 pocketsphinx-testdata ktuberling-data
+    apt-get install --no-install-recommends espeak-ng asterisk-core-sounds-en-g722 \\
+        pocketsphinx-testdata ktuberling-data qabcs-data kajongg \\
+        tuxpaint-stamps-default
     python ds_graph/align_speech.py --out training/aligned_speech
 
     apt-get install espeak-ng tuxpaint-stamps-default klettres-data gcin-voice \\
         fillets-ng-data fillets-ng-data-cs festival festvox-czech-dita festvox-czech-krb \\
         festvox-czech-machac festvox-czech-ph festvox-suopuhe-mv festvox-suopuhe-lj \\
-        festvox-italp16k festvox-itapc16k festvox-ru festvox-ca-ona-hts
+        festvox-italp16k festvox-itapc16k festvox-ru festvox-ca-ona-hts \\
+        asterisk-core-sounds-es-g722 asterisk-core-sounds-fr-g722 asterisk-core-sounds-it-g722 \\
+        asterisk-core-sounds-ru-g722 asterisk-prompt-it-menardi-wav
     python ds_graph/align_speech.py --out training/aligned_languages --source languages
 
     python ds_graph/align_speech.py --out training/aligned_grid --source REALDATA/grid_s1_clips
@@ -17,11 +21,12 @@ written as their phones (/B_AO_N/, ds_graph/pronunciation.py), for the graph spe
 or GRID's clips, laid out as tests/real_clips.py says.
 
 Writes OUT/NAME.wav (16 kHz) and OUT/NAME.csv (columns type, start_s, end_s, label, which
-utils/timings.py reads). What cannot be aligned, fits badly, or was recognised with little
-confidence, is left out and counted. Times are those of the aligner, to 10 ms.
+utils/timings.py reads). What cannot be aligned, or fits badly, is left out and counted. Times are
+those of the aligner, to 10 ms.
 """
 import argparse
 import csv
+import itertools
 import os
 import sys
 
@@ -38,7 +43,6 @@ from utils.errors import UserError, run_script                              # no
 from utils.files import make_folder, written_aside                          # noqa: E402
 
 ALIGNER_FPS = 100.0
-LEAST_CONFIDENCE = 0.5              # geometric mean over a prompt's words
 LEAST_S = 0.4
 MARGIN_S = 0.4                      # of silence kept before the first word and after the last
 # Three in four recordings in other languages reach it, with another's text one in six.
@@ -54,28 +58,10 @@ class Aligner(object):
         except ImportError:
             raise UserError("the aligner is missing: pip install pocketsphinx (5.0, Python 3.8 "
                             "and later)")
-        # Beams for clean speech: ten times as fast as the defaults.
-        self._recogniser = pocketsphinx.Decoder(
-            loglevel="FATAL", fwdflat=False, maxhmmpf=2000, maxwpf=15, ds=2, beam=1e-40,
-            wbeam=1e-30, pbeam=1e-40)
         # Without bestpath, which gives phones impossible durations, and with beams for phones that
         # the model never heard in such a row.
         self._aligner = pocketsphinx.Decoder(lm=None, loglevel="FATAL", bestpath=False,
                                              beam=1e-120, wbeam=1e-120, pbeam=1e-120)
-
-    def recognised(self, samples):
-        """(text, confidence in 0 .. 1)"""
-        _decode(self._recogniser, samples)
-        if self._recogniser.hyp() is None:
-            return "", 0.0
-        log_base = self._recogniser.get_logmath()
-        words, logs = [], []
-        for segment in self._recogniser.seg():
-            word = segment.word.partition("(")[0]
-            if word[0] not in "<[":
-                words.append(word)
-                logs.append(np.log(max(log_base.exp(segment.prob), 1e-6)))
-        return " ".join(words), float(np.exp(np.mean(logs))) if logs else 0.0
 
     def aligned(self, samples, text, language=ENGLISH):
         """(words, phones, fit), or None where the text does not fit at all.
@@ -84,13 +70,17 @@ class Aligner(object):
         by their phones. fit: the model's log likelihood of a frame of speech, as pocketsphinx
         counts it.
         """
-        if language != ENGLISH:
+        if language == ENGLISH:
+            missing = {word: itertools.chain.from_iterable(pronounced(word, "en-us"))
+                       for word in text.split() if self._aligner.lookup_word(word) is None}
+        else:
             phones_of_words = pronounced(text, language)
             words = ["/%s/" % "_".join(phones) for phones in phones_of_words]
             text = " ".join(words)
-            for word, phones in zip(words, phones_of_words):
-                if self._aligner.lookup_word(word) is None:
-                    self._aligner.add_word(word, " ".join(phones))
+            missing = {word: phones for word, phones in zip(words, phones_of_words)
+                       if self._aligner.lookup_word(word) is None}
+        for word, phones in missing.items():
+            self._aligner.add_word(word, " ".join(phones))
         if not text:
             return None
         try:
@@ -98,7 +88,7 @@ class Aligner(object):
             _decode(self._aligner, samples)
             self._aligner.set_alignment()
             _decode(self._aligner, samples)
-        except RuntimeError:            # a word that the dictionary lacks, or no path
+        except RuntimeError:            # no path
             return None
         words, phones, score, num_frames = [], [], 0.0, 0
         for word in self._aligner.get_alignment() or ():
@@ -123,13 +113,9 @@ def _times(entry):
 
 def write_aligned(recording, aligner, folder):
     """Write one recording's two files; returns its seconds, 0 where it is left out."""
-    text, confidence = recording.text, 1.0
-    if text is None:
-        text, confidence = aligner.recognised(recording.samples)
-    if (not text or confidence < LEAST_CONFIDENCE
-            or len(recording.samples) < LEAST_S * SAMPLE_RATE_HZ):
+    if len(recording.samples) < LEAST_S * SAMPLE_RATE_HZ:
         return 0.0
-    found = aligner.aligned(recording.samples, text, recording.language)
+    found = aligner.aligned(recording.samples, recording.text, recording.language)
     if found is None or found[2] < LEAST_FIT:
         return 0.0
     samples, words, phones = without_long_silence(recording.samples, *found[:2])

@@ -20,13 +20,13 @@ IPA_PHONES = {
     "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "ɕ": "SH", "ʑ": "ZH", "ʂ": "SH", "ʐ": "ZH",
     "ç": "HH", "ʝ": "Y", "x": "HH", "ɣ": "HH", "χ": "HH", "ʁ": "HH", "h": "HH", "ɦ": "HH",
     "m": "M", "n": "N", "ɳ": "N", "ɲ": "N Y", "ŋ": "NG", "l": "L", "ɫ": "L", "ɭ": "L", "ʎ": "L Y",
-    "r": "D", "ɾ": "D", "ɹ": "R", "ɻ": "R", "j": "Y", "w": "W", "ɥ": "W",
-    "i": "IY", "ɪ": "IH", "ɨ": "IH", "e": "EH", "ɛ": "EH", "ε": "EH", "æ": "AE", "a": "AA",
-    "ɑ": "AA", "ɒ": "AA", "ɐ": "AH", "ʌ": "AH", "ə": "AH", "ɵ": "UH", "ɜ": "ER", "ɔ": "AO",
-    "o": "AO", "ʊ": "UH", "u": "UW", "ʉ": "UW", "y": "UW", "ø": "UH", "œ": "UH",
+    "ɴ": "NG", "r": "D", "ɾ": "D", "ɽ": "D", "ɹ": "R", "ɻ": "R", "j": "Y", "w": "W", "ɥ": "W",
+    "i": "IY", "ɪ": "IH", "ɨ": "IH", "ᵻ": "IH", "e": "EH", "ɛ": "EH", "ε": "EH", "æ": "AE", "a": "AA",
+    "ɑ": "AA", "ɒ": "AA", "ɐ": "AH", "ʌ": "AH", "ə": "AH", "ɵ": "UH", "ɜ": "ER", "ɚ": "ER", "ɔ": "AO",
+    "o": "AO", "ʊ": "UH", "u": "UW", "ʉ": "UW", "ɯ": "UW", "y": "UW", "ø": "UH", "œ": "UH",
     "aɪ": "AY", "aʊ": "AW", "ɔɪ": "OY", "oɪ": "OY", "eɪ": "EY", "ɛɪ": "EY", "əʊ": "OW", "oʊ": "OW",
 }
-DROPPED = "ˈˌːʲʰʔ?^\"':.-"
+DROPPED = "ˈˌːʲʰᵝʔ?^\"':.-"
 # Czech's fricative trill is heard and spoken as a ZH, not as its base letter.
 FRICATIVE_TRILL = "r\N{COMBINING UP TACK BELOW}"
 

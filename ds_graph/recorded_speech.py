@@ -1,10 +1,18 @@
 """Recordings and what is said in them: real speech of Debian packages, GRID's clips, and other
 languages' voices of festival.
 
-    asterisk-core-sounds-en-g722    one American voice in a studio, 25 minutes, CC BY-SA 3.0
+    asterisk-core-sounds-*-g722     a telephone exchange's prompts: Allison Smith, in English and
+                                    Spanish, and June Wallack, in French, CC BY-SA 3.0; Carlo
+                                    Flora, in Italian, and Maxim Topal's Russian voice, CC BY 3.0
+    asterisk-prompt-it-menardi-wav  their numbers and letters by Paola Dal Zot (made by her and
+                                    Marco Menardi, www.voip.ammdomus.it), CC BY-SA 3.0
     pocketsphinx-testdata           five sentences of LibriVox, public domain
     ktuberling-data                 names of things by another speaker, GPL-2+
-    tuxpaint-stamps-default         names of things in ten languages, GPL-2
+    qabcs-data                      and by another, GPL-3+ (its other languages are synthetic)
+    kajongg                         calls of a game by three speakers in English, four in German,
+                                    GPL-2+
+    tuxpaint-stamps-default         names of things in English and ten languages, numbers in
+                                    nineteen, GPL-2
     fillets-ng-data-cs              a game's dialogues in Czech, with fillets-ng-data's subtitles,
                                     GPL-2 (the Dutch ones do not fit their subtitles)
     klettres-data                   letters and syllables by seventeen voices in sixteen languages,
@@ -17,6 +25,7 @@ languages' voices of festival.
 import collections
 import csv
 import glob
+import gzip
 import itertools
 import os
 import re
@@ -30,11 +39,43 @@ from utils.errors import UserError
 from utils.speech_synthesis import festival_says
 
 ENGLISH = "en"
-PROMPTS_FOLDER = "/usr/share/asterisk/sounds/en_US_f_Allison"
+PROMPTS_FOLDER = "/usr/share/asterisk/sounds"
+PROMPT_TEXTS = "/usr/share/doc/asterisk-core-sounds-{0}/core-sounds-{0}.txt.gz"
+ENGLISH_PROMPTS = "en_US_f_Allison"
+# Folder -> language of the texts, and as espeak-ng calls it, and where the texts are what is said.
+FOREIGN_PROMPTS = {
+    "es_MX_f_Allison": ("es", "es-419", ""), "fr_CA_f_June": ("fr", "fr", ""),
+    "it_IT_m_Carlo": ("it", "it", ""), "ru_RU_f_IvrvoiceRU": ("ru", "ru", ""),
+    "it_IT_f_Menardi": ("it", "it", ("digits", "letters")),     # sentences are put otherwise
+}
+PROMPT_REMARK = re.compile(r"\[.*?\]|\(.*?\)|<.*?>")
 LIBRIVOX_FOLDER = "/usr/share/pocketsphinx/test/data/librivox"
 KTUBERLING_FOLDER = "/usr/share/ktuberling/sounds/en"
+QABCS_FOLDER = "/usr/share/qabcs/abcs/en/sounds/words"
+NUMBERS = {str(number): word for number, word in enumerate(
+    "zero one two three four five six seven eight nine ten".split())}
+KAJONGG_FOLDER = "/usr/share/kajongg/voices"
+# Language -> folders of its speakers, and what they call each file; of b, c and s there are nine.
+KAJONGG_VOICES = {
+    ENGLISH: ("male1 female1 female2".split(), {        # male2 is a synthesiser's
+        "b": "bamboo", "c": "character", "s": "circle", "db": "white dragon", "dg": "green dragon",
+        "dr": "red dragon", "we": "east", "wn": "north", "ws": "south", "ww": "west",
+        "nochoice": "no choice", "dangerousgame": "dangerous game", "originalcall": "original call",
+        "violatesoriginalcall": "violates original call"}),
+    "de": ("de/male1 de/male2 de/female1 de/female2".split(), {
+        "b": "Bambus", "c": "Zahl", "s": "Kreis", "db": "weißer Drachen", "dg": "grüner Drachen",
+        "dr": "roter Drachen", "we": "Osten", "wn": "Norden", "ws": "Süden", "ww": "Westen",
+        "nochoice": "keine Wahl", "dangerousgame": "gefährliches Spiel",
+        "originalcall": "Ruf zu Beginn", "violatesoriginalcall": "verletzt Ruf zu Beginn"}),
+}
 STAMPS_FOLDER = "/usr/share/tuxpaint/stamps"
 STAMP_LANGUAGES = "be bg ca da el es fr nl ro ru".split()
+NUMBERS_FOLDER = os.path.join("symbols", "math")        # of the stamps
+# As its files are named -> as espeak-ng calls it.
+NUMBER_LANGUAGES = {name: name for name in (
+    "be bg ca de el es fr it ja ko lt nb nl pt ro ru sl sv".split())}
+NUMBER_LANGUAGES["nn"] = "nb"
+NUMBERS_JOINED = 3                  # in each recording; so each is heard three times
 FILLETS_FOLDER = "/usr/share/games/fillets-ng"
 FILLETS_LANGUAGE = "cs"
 FILLETS_LINE = re.compile(r'dialogId\("([^"]+)".*?dialogStr\("(.*?)"\)', re.DOTALL)
@@ -59,23 +100,50 @@ FOREIGN_VOICES = {
 FOREIGN_PACKAGES = ("festvox-czech-dita festvox-czech-krb festvox-czech-machac festvox-czech-ph "
                     "festvox-suopuhe-mv festvox-suopuhe-lj festvox-italp16k festvox-itapc16k "
                     "festvox-ru festvox-ca-ona-hts")
+PROMPT_PACKAGES = " ".join(
+    ["asterisk-core-sounds-%s-g722" % language for language in "es fr it ru".split()]
+    + ["asterisk-prompt-it-menardi-wav"])
 FOREIGN_SHARE = 4                   # a voice says one text in so many
 GRID_WORDS = {"z": "zed"}           # as British speakers spell
 
-# samples: float32 at 16 kHz. text: None where it has to be recognised. language: as
+# samples: float32 at 16 kHz. language: as
 # ds_graph/pronunciation.py calls it. Names sort by speaker.
 Recording = collections.namedtuple("Recording", "name samples text language")
 
 
 def english_recordings():
-    """The prompts, LibriVox's sentences, and KTuberling's words."""
-    # Other packages have the prompts there in other formats.
-    prompts = os.path.join(PROMPTS_FOLDER, "**", "*.g722")
-    _check_there((prompts, LIBRIVOX_FOLDER, KTUBERLING_FOLDER),
-                 "asterisk-core-sounds-en-g722, pocketsphinx-testdata and ktuberling-data")
-    for path in sorted(glob.glob(prompts, recursive=True)):
-        name = os.path.relpath(path, PROMPTS_FOLDER)[:-len(".g722")].replace(os.sep, "-")
-        yield Recording("prompt-" + name, read_audio(path), None, ENGLISH)
+    """The prompts, LibriVox's sentences, and what four games say in English."""
+    _check_there((os.path.join(PROMPTS_FOLDER, ENGLISH_PROMPTS), PROMPT_TEXTS.format("en"),
+                  LIBRIVOX_FOLDER, KTUBERLING_FOLDER, QABCS_FOLDER, KAJONGG_FOLDER, STAMPS_FOLDER),
+                 "asterisk-core-sounds-en-g722, pocketsphinx-testdata, ktuberling-data, "
+                 "qabcs-data, kajongg and tuxpaint-stamps-default")
+    return itertools.chain(_prompts(ENGLISH_PROMPTS, "en", ENGLISH), _librivox(), _ktuberling(),
+                           _qabcs(), _kajongg(ENGLISH), _english_stamps())
+
+
+def _prompts(folder, language_of_texts, language, parts=""):
+    """parts: how the names of those begin whose text is what is said."""
+    with gzip.open(PROMPT_TEXTS.format(language_of_texts), "rt", encoding="utf-8-sig",
+                   errors="replace") as stream:
+        lines = re.findall(r"^([\w/-]+):(.*)$", stream.read(), re.MULTILINE)
+    texts = dict(reversed(lines))       # of two for one name the first is right
+    for name, text in sorted(texts.items()):
+        text = PROMPT_REMARK.sub(" ", text).strip()
+        path = next(glob.iglob(os.path.join(PROMPTS_FOLDER, folder, name + ".*")), None)
+        if text and path and name.startswith(parts):
+            yield Recording("prompt-%s-%s" % (folder, name.replace("/", "-")), read_audio(path),
+                            plain(text) if language == ENGLISH else text, language)
+
+
+def plain(text):
+    """English as the aligner's dictionary writes it: small letters and apostrophes; "" where a
+    number is none of NUMBERS."""
+    words = [NUMBERS.get(word) if word[0].isdigit() else word
+             for word in re.findall(r"[a-z0-9]+(?:'[a-z]+)*", text.lower())]
+    return "" if None in words else " ".join(words)
+
+
+def _librivox():
     with open(os.path.join(LIBRIVOX_FOLDER, "transcription"), encoding="utf-8") as stream:
         for line in stream:
             text, _, name = line.strip().rstrip(")").rpartition("(")
@@ -83,9 +151,35 @@ def english_recordings():
                 "librivox-" + name.rpartition("-")[2],
                 read_audio(os.path.join(LIBRIVOX_FOLDER, name + ".wav")),
                 text.replace("<s>", "").replace("</s>", "").strip(), ENGLISH)
-    for path in sorted(glob.glob(os.path.join(KTUBERLING_FOLDER, "*.ogg"))):
-        name = os.path.splitext(os.path.basename(path))[0]      # PLAYGROUND_THING or THING
+
+
+def _ktuberling():
+    for name, path in _sounds(KTUBERLING_FOLDER, ".ogg"):       # PLAYGROUND_THING or THING
         yield Recording("ktuberling-" + name, read_audio(path), name.split("_")[-1], ENGLISH)
+
+
+def _qabcs():
+    for name, path in _sounds(QABCS_FOLDER, ".ogg"):
+        yield Recording("qabcs-" + name, read_audio(path), plain(name.replace("_", " ")), ENGLISH)
+
+
+def _kajongg(language):
+    folders, calls = KAJONGG_VOICES[language]
+    for folder in folders:
+        for name, path in _sounds(os.path.join(KAJONGG_FOLDER, folder), ".ogg"):
+            text = calls.get(name)
+            if name[1:].isdigit():
+                text = "%s %s" % (calls[name[0]], name[1:])
+            if text:
+                yield Recording("kajongg-%s-%s" % (folder.replace("/", "-"), name),
+                                read_audio(path), plain(text) if language == ENGLISH else text,
+                                language)
+
+
+def _sounds(folder, ending):
+    """[(name, path)] of the files in a folder."""
+    return [(os.path.basename(path)[:-len(ending)], path)
+            for path in sorted(glob.glob(os.path.join(folder, "*" + ending)))]
 
 
 def _check_there(patterns, packages):
@@ -98,24 +192,52 @@ def _check_there(patterns, packages):
 
 def language_recordings():
     """Tux Paint's stamps, the fishes' dialogues, KLettres in all their languages, gcin's syllables
-    of Mandarin, and festival's voices."""
-    _check_there([STAMPS_FOLDER, KLETTRES_FOLDER, GCIN_FOLDER] + [
+    of Mandarin, festival's voices, the prompts, and a game's calls in German."""
+    _check_there([STAMPS_FOLDER, KLETTRES_FOLDER, GCIN_FOLDER, KAJONGG_FOLDER] + [
         os.path.join(FILLETS_FOLDER, part) for part in ("script", "sound")] + [
-        os.path.join(FESTIVAL_FOLDER, "*", voice) for voice in FOREIGN_VOICES],
+        os.path.join(FESTIVAL_FOLDER, "*", voice) for voice in FOREIGN_VOICES] + [
+        os.path.join(PROMPTS_FOLDER, folder) for folder in FOREIGN_PROMPTS] + [
+        PROMPT_TEXTS.format(texts) for texts, _, _ in FOREIGN_PROMPTS.values()],
         "tuxpaint-stamps-default, klettres-data, gcin-voice, fillets-ng-data, fillets-ng-data-cs, "
-        + FOREIGN_PACKAGES)
-    return itertools.chain(_stamps(), _fillets(), _klettres(), _gcin(), _festival())
+        "kajongg, %s and %s" % (FOREIGN_PACKAGES, PROMPT_PACKAGES))
+    prompts = (_prompts(folder, *spoken) for folder, spoken in sorted(FOREIGN_PROMPTS.items()))
+    return itertools.chain(_stamps(), _numbers(), _fillets(), _klettres(), _gcin(), _festival(),
+                           itertools.chain.from_iterable(prompts), _kajongg("de"))
 
 
 def _stamps():
     for language in STAMP_LANGUAGES:
-        ending = "_desc_%s.ogg" % language
-        for path in sorted(glob.glob(os.path.join(STAMPS_FOLDER, "**", "*" + ending),
-                                     recursive=True)):
-            text = _stamp_text(path[:-len(ending)] + ".txt", language)
-            if text:
-                name = os.path.relpath(path, STAMPS_FOLDER)[:-len(ending)].replace(os.sep, "-")
-                yield Recording("stamp-%s-%s" % (language, name), read_audio(path), text, language)
+        for name, path, text in _stamp_sounds("_desc_" + language, language):
+            yield Recording("stamp-%s-%s" % (language, name), read_audio(path), text, language)
+
+
+def _english_stamps():
+    for name, path, text in _stamp_sounds("_desc", ENGLISH):
+        yield Recording("stamp-en-" + name, read_audio(path), plain(text), ENGLISH)
+
+
+def _stamp_sounds(ending, language):
+    """(name, path, text) of each stamp whose sound's name ends so and that is called something."""
+    ending += ".ogg"
+    for path in sorted(glob.glob(os.path.join(STAMPS_FOLDER, "**", "*" + ending), recursive=True)):
+        stamp = path[:-len(ending)]
+        text = _stamp_text(stamp + ".txt", language)
+        if text:
+            yield os.path.relpath(stamp, STAMPS_FOLDER).replace(os.sep, "-"), path, text
+
+
+def _numbers():
+    """The stamps' 0 to 9, by many voices that say nothing else."""
+    for language, espeak_name in sorted(NUMBER_LANGUAGES.items()):
+        folder = os.path.join(STAMPS_FOLDER, NUMBERS_FOLDER)
+        found = [(read_audio(os.path.join(folder, name)),
+                  _stamp_text(os.path.join(folder, name[0] + ".txt"), language))
+                 for name in ("%d_%s.ogg" % (number, language) for number in range(10))
+                 if os.path.isfile(os.path.join(folder, name))]
+        for first in range(len(found)):
+            samples, texts = zip(*(found * 2)[first:first + NUMBERS_JOINED])
+            yield Recording("numbers-%s-%d" % (language, first), np.concatenate(samples),
+                            " ".join(texts), espeak_name)
 
 
 def _fillets():
@@ -168,11 +290,13 @@ def _festival():
 
 
 def _stamp_text(path, language):
-    """What a stamp is called; '' where its file does not say."""
+    """What a stamp is called; '' where its file does not say. English is the first line."""
     if not os.path.isfile(path):
         return ""
     with open(path, encoding="utf-8", errors="replace") as stream:
         for line in stream:
+            if language == ENGLISH:
+                return line.strip()
             if line.startswith(language + ".utf8="):
                 return line.partition("=")[2].strip()
     return ""

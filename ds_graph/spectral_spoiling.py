@@ -53,9 +53,9 @@ def spoilt(random, mfccs, silent):
         bands = _with_breaths(random, bands, silent, loud)
     if random.rand() < 0.3:
         bands = _in_a_room(random, bands)
-    if random.rand() < 0.6:
+    if random.rand() < 0.7:
         bands = _added(bands, _noise(random, len(bands))
-                       + loud - random.uniform(2.0, 32.0) * NATS_PER_DB)
+                       + loud - random.uniform(0.0, 30.0) * NATS_PER_DB)
     bands += _microphone(random)
     changed = mfccs_of(bands)
     # Formants less or more marked, and what is finer than formants.
@@ -117,7 +117,9 @@ def _noise(random, num_frames):
     axis = _BAND_MIDDLES / NUM_BANDS
     # Few bins of the spectrum make a low band, so that it flickers most, as codecs do.
     flicker = random.uniform(0.9, 1.5) * (0.3 + 0.4 * np.exp(-8.0 * axis))
-    bands = -random.uniform(0.0, 2.5) * axis + random.randn(num_frames, NUM_BANDS) * flicker
+    # White noise rises by 2 nats, as the bands widen; a room's hum or traffic falls.
+    slope = random.uniform(-2.5, 2.5)
+    bands = slope * (axis - 0.5) + random.randn(num_frames, NUM_BANDS) * flicker
     if random.rand() < 0.5:
         times_s = np.arange(num_frames) / float(ACOUSTIC_FPS)
         swell = np.sin(2 * np.pi * (random.uniform(0.1, 3.0) * times_s + random.rand()))

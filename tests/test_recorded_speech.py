@@ -1,4 +1,5 @@
 """What is said in real recordings: texts beside them, and words of many languages in phones."""
+import gzip
 import os
 import shutil
 
@@ -23,7 +24,7 @@ def test_every_ipa_letter_is_of_known_phones():
 @pytest.mark.parametrize("symbol, phones", [
     ("ˈɔ̃", ["AO"]), ("tʲ", ["T"]), ("t̻͡s̪ʲ", ["T", "S"]), ("dʒ", ["JH"]), ("oʊ", ["OW"]),
     ("ja", ["Y", "AA"]), ("ɲ", ["N", "Y"]), ("r̝̊", ["ZH"]), ("r", ["D"]), ("ɹ", ["R"]),
-    ("ç", ["HH"]), ("y", ["UW"]), ("ʔ", []), ("ˌ", [])])
+    ("ç", ["HH"]), ("y", ["UW"]), ("ʔ", []), ("ˌ", []), ("ᵻ", ["IH"]), ("ɚ", ["ER"]), ("ɯᵝ", ["UW"])])
 def test_marks_are_dropped_and_letters_read(symbol, phones):
     assert pronunciation.phones_of_ipa(symbol) == phones
 
@@ -104,6 +105,7 @@ def packages(tmp_path, monkeypatch):
                  gcin / "ㄅㄚ" / "5.ogg",
                  klettres / "ru" / "alpha" / "be.ogg",
                  stamps / "food" / "fruit" / "lime_desc_fr.ogg",
+                 stamps / "food" / "fruit" / "lime_desc.ogg",           # English
                  stamps / "food" / "fruit" / "lime_desc_da.ogg",        # its text is empty
                  stamps / "food" / "fruit" / "plum_desc_fr.ogg",        # no text
                  fillets / "sound" / "reef" / "cs" / "ree-v-nic.ogg"):
@@ -114,6 +116,9 @@ def packages(tmp_path, monkeypatch):
     monkeypatch.setattr(recorded_speech, "GCIN_FOLDER", str(gcin))
     monkeypatch.setattr(recorded_speech, "FESTIVAL_FOLDER", str(tmp_path))
     monkeypatch.setattr(recorded_speech, "FOREIGN_VOICES", {})
+    monkeypatch.setattr(recorded_speech, "FOREIGN_PROMPTS", {})
+    (tmp_path / "kajongg").mkdir()
+    monkeypatch.setattr(recorded_speech, "KAJONGG_FOLDER", str(tmp_path / "kajongg"))
     return tmp_path
 
 
@@ -125,6 +130,20 @@ def test_stamps_dialogues_letters_and_syllables_come_with_their_texts(packages):
         ("gcin-3-0000", "ㄅㄚ1", "zhuyin"), ("gcin-5-0000", "ㄅㄚ", "zhuyin"),
         ("gcin-5-0001", "ㄅㄚ1", "zhuyin")]
     assert all(one.samples.shape == (8000,) for one in found)
+
+
+def test_numbers_are_joined_and_each_heard_three_times(packages):
+    folder = packages / "stamps" / "symbols" / "math"
+    folder.mkdir(parents=True)
+    for number in range(4):
+        (folder / ("%d.txt" % number)).write_text(
+            "Zero.\nnn.utf8=tal %d\nfr.utf8=nombre %d\n" % (number, number), encoding="utf-8")
+        write_wav(str(folder / ("%d_nn.ogg" % number)), np.full(4000, 0.25, np.float32))
+    found = [one for one in recorded_speech.language_recordings() if "numbers" in one.name]
+    assert [(one.name, one.text, one.language) for one in found] == [
+        ("numbers-nn-0", "tal 0 tal 1 tal 2", "nb"), ("numbers-nn-1", "tal 1 tal 2 tal 3", "nb"),
+        ("numbers-nn-2", "tal 2 tal 3 tal 0", "nb"), ("numbers-nn-3", "tal 3 tal 0 tal 1", "nb")]
+    assert all(one.samples.shape == (12000,) for one in found)
 
 
 def test_short_syllables_are_joined(packages, monkeypatch):
@@ -167,28 +186,68 @@ def test_missing_packages_are_named(packages, monkeypatch):
         recorded_speech.language_recordings()
 
 
-def test_english_comes_from_three_packages(tmp_path, monkeypatch):
-    folders = {"PROMPTS_FOLDER": tmp_path / "prompts", "LIBRIVOX_FOLDER": tmp_path / "librivox",
-               "KTUBERLING_FOLDER": tmp_path / "things"}
-    for name, folder in folders.items():
-        folder.mkdir()
-        monkeypatch.setattr(recorded_speech, name, str(folder))
+@pytest.fixture
+def prompts(tmp_path, monkeypatch):
+    """Writes a language's texts and, of some, the sounds."""
+    folder = tmp_path / "prompts"
+    monkeypatch.setattr(recorded_speech, "PROMPTS_FOLDER", str(folder))
+    monkeypatch.setattr(recorded_speech, "PROMPT_TEXTS", str(tmp_path / "{0}.txt.gz"))
+
+    def write(speaker, language, texts, sounds):
+        with gzip.open(str(tmp_path / (language + ".txt.gz")), "wt", encoding="utf-8-sig") as file:
+            file.write("; Prompts\n\n" + texts)
+        for name in sounds:
+            path = folder / speaker / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_wav(str(path), np.full(8000, 0.25, np.float32))
+    return write
+
+
+def test_prompts_come_with_their_texts(packages, prompts, monkeypatch):
+    prompts("it_f", "it", "beep: [tono]\ndigits/1: uno (maschile)\ndigits/1: due\nhello: Ciao!\n"
+            "lost: perso\n", ["beep.wav", "digits/1.wav", "hello.wav", "silent.wav"])
+    monkeypatch.setattr(recorded_speech, "FOREIGN_PROMPTS", {"it_f": ("it", "it", "")})
+    found = [(one.name, one.text, one.language) for one in recorded_speech.language_recordings()
+             if one.name.startswith("prompt")]
+    assert found == [("prompt-it_f-digits-1", "uno", "it"), ("prompt-it_f-hello", "Ciao!", "it")]
+    monkeypatch.setattr(recorded_speech, "FOREIGN_PROMPTS", {"it_f": ("it", "it", ("digits",))})
+    assert [one.text for one in recorded_speech.language_recordings()
+            if one.name.startswith("prompt")] == ["uno"]
+    (packages / "it.txt.gz").unlink()
+    with pytest.raises(UserError, match="no speech in .*it.txt.gz: install .*-sounds-it-g722"):
+        recorded_speech.language_recordings()
+
+
+def test_english_comes_from_six_packages(packages, prompts, monkeypatch):
+    tmp_path = packages
+    prompts(recorded_speech.ENGLISH_PROMPTS, "en", "hello: Hello, Waldo's try!\n"
+            "press: Press 1.\nlong: The 2nd time.\n", ["hello.wav", "press.wav", "long.wav"])
+    for name in ("librivox", "ktuberling", "qabcs", "kajongg"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        monkeypatch.setattr(recorded_speech, name.upper() + "_FOLDER", str(tmp_path / name))
+    (tmp_path / "kajongg" / "female1").mkdir()
+    (tmp_path / "kajongg" / "de").mkdir()
+    (tmp_path / "kajongg" / "de" / "male2").mkdir()
     (tmp_path / "librivox" / "transcription").write_text("<s> the word </s> (book-0930)\n")
-    for path in ("librivox/book-0930.wav", "things/egypt_bridge.ogg", "things/hat.ogg"):
+    for path in ("librivox/book-0930.wav", "ktuberling/egypt_bridge.ogg", "ktuberling/hat.ogg",
+                 "qabcs/hot_dog.ogg", "kajongg/female1/b2.ogg", "kajongg/female1/db.ogg", "kajongg/female1/chow.ogg",
+                 "kajongg/de/male2/c9.ogg"):
         write_wav(str(tmp_path / path), np.full(8000, 0.25, np.float32))
-    (tmp_path / "prompts" / "hello.wav").touch()    # of asterisk-core-sounds-en-wav
-    with pytest.raises(UserError, match="no speech in .*g722: install .*core-sounds-en-g722"):
-        next(recorded_speech.english_recordings())
-    (tmp_path / "prompts" / "digits").mkdir()
-    (tmp_path / "prompts" / "digits" / "1.g722").write_bytes(bytes(8000))
     found = list(recorded_speech.english_recordings())
-    assert [(one.name, one.text, one.language) for one in found] == [
-        ("prompt-digits-1", None, "en"), ("librivox-0930", "the word", "en"),
-        ("ktuberling-egypt_bridge", "bridge", "en"),
-        ("ktuberling-hat", "hat", "en")]
-    (tmp_path / "things").rename(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="no speech in .*things: install .* and ktuberling-data"):
-        next(recorded_speech.english_recordings())
+    assert [(one.name, one.text) for one in found] == [
+        ("prompt-en_US_f_Allison-hello", "hello waldo's try"),
+        ("prompt-en_US_f_Allison-long", ""),
+        ("prompt-en_US_f_Allison-press", "press one"), ("librivox-0930", "the word"),
+        ("ktuberling-egypt_bridge", "bridge"), ("ktuberling-hat", "hat"),
+        ("qabcs-hot_dog", "hot dog"), ("kajongg-female1-b2", "bamboo two"),
+        ("kajongg-female1-db", "white dragon"), ("stamp-en-food-fruit-lime", "a lime")]
+    assert all(one.language == "en" for one in found)
+    german = list(recorded_speech._kajongg("de"))
+    assert [(one.name, one.text, one.language) for one in german] == [
+        ("kajongg-de-male2-c9", "Zahl 9", "de")]
+    (tmp_path / "ktuberling").rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="no speech in .*ktuberling: install .*, ktuberling-data"):
+        recorded_speech.english_recordings()
 
 
 def test_long_silence_around_the_words_is_cut():
@@ -238,3 +297,9 @@ def test_another_language_is_aligned_and_another_text_refused(tmp_path):
     wrong = right._replace(name="wrong", text="pozo fuerte chorizo gato")
     assert align_speech.write_aligned(wrong, aligner, str(tmp_path)) == 0.0
     assert sorted(os.listdir(str(tmp_path))) == ["right.csv", "right.wav"]
+    # English that the aligner's dictionary lacks is said by espeak-ng's rules.
+    lacking = right._replace(name="lacking", text="mama mayz see me", language="en")
+    assert align_speech.write_aligned(lacking, aligner, str(tmp_path)) > 0.5
+    assert read_timings(str(tmp_path / "lacking.csv")).words[1][0] == "mayz"
+    nothing = right._replace(name="nothing", text="", language="en")
+    assert align_speech.write_aligned(nothing, aligner, str(tmp_path)) == 0.0

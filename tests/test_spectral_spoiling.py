@@ -103,3 +103,11 @@ def test_digital_silence_and_what_is_nothing_else_stay(mfccs, silent):
 def test_the_same_seed_spoils_the_same(mfccs, silent):
     first, second = (spoiling.spoilt(np.random.RandomState(3), mfccs, silent) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_noise_falls_or_rises_towards_high_bands_as_white_noise_does():
+    white = spoiling.bands_of(mfcc_of_samples(
+        np.int16(np.random.RandomState(0).randn(32000) * 1000))).mean(0)
+    rises = [np.ptp(bands[[0, -1]]) * np.sign(bands[-1] - bands[0]) for bands in (
+        spoiling._noise(np.random.RandomState(seed), 500).mean(0) for seed in range(40))]
+    assert min(rises) < -1.5 and max(rises) > white[-5] - white[5] > 1.0
