@@ -1,17 +1,18 @@
 """Give real speech its word and phone times, so that graph and default checkpoint learn from it.
 
     pip install pocketsphinx                                    (5.0, Python 3.8 and later)
-    apt-get install --no-install-recommends espeak-ng asterisk-core-sounds-en-g722 \\
-        pocketsphinx-testdata ktuberling-data qabcs-data kajongg \\
+    apt-get install --no-install-recommends espeak-ng asterisk-core-sounds-en \\
+        asterisk-core-sounds-en-g722 pocketsphinx-testdata ktuberling-data qabcs-data kajongg \\
         tuxpaint-stamps-default
     python ds_graph/align_speech.py --out training/aligned_speech
 
-    apt-get install espeak-ng tuxpaint-stamps-default klettres-data gcin-voice \\
-        fillets-ng-data fillets-ng-data-cs festival festvox-czech-dita festvox-czech-krb \\
-        festvox-czech-machac festvox-czech-ph festvox-suopuhe-mv festvox-suopuhe-lj \\
+    apt-get install --no-install-recommends espeak-ng tuxpaint-stamps-default klettres-data \\
+        kajongg gcin-voice fillets-ng-data fillets-ng-data-cs festival \\
+        festvox-czech-dita festvox-czech-krb festvox-czech-machac festvox-czech-ph festvox-suopuhe-mv festvox-suopuhe-lj \\
         festvox-italp16k festvox-itapc16k festvox-ru festvox-ca-ona-hts \\
-        asterisk-core-sounds-es-g722 asterisk-core-sounds-fr-g722 asterisk-core-sounds-it-g722 \\
-        asterisk-core-sounds-ru-g722 asterisk-prompt-it-menardi-wav
+        asterisk-core-sounds-es asterisk-core-sounds-es-g722 asterisk-core-sounds-fr \\
+        asterisk-core-sounds-fr-g722 asterisk-core-sounds-it asterisk-core-sounds-it-g722 \\
+        asterisk-core-sounds-ru asterisk-core-sounds-ru-g722 asterisk-prompt-it-menardi-wav
     python ds_graph/align_speech.py --out training/aligned_languages --source languages
 
     python ds_graph/align_speech.py --out training/aligned_grid --source REALDATA/grid_s1_clips

@@ -1,7 +1,7 @@
 """Recordings and what is said in them: real speech of Debian packages, GRID's clips, and other
 languages' voices of festival.
 
-    asterisk-core-sounds-*-g722     a telephone exchange's prompts: Allison Smith, in English and
+    asterisk-core-sounds-*          a telephone exchange's prompts: Allison Smith, in English and
                                     Spanish, and June Wallack, in French, CC BY-SA 3.0; Carlo
                                     Flora, in Italian, and Maxim Topal's Russian voice, CC BY 3.0
     asterisk-prompt-it-menardi-wav  their numbers and letters by Paola Dal Zot (made by her and
@@ -101,8 +101,8 @@ FOREIGN_PACKAGES = ("festvox-czech-dita festvox-czech-krb festvox-czech-machac f
                     "festvox-suopuhe-mv festvox-suopuhe-lj festvox-italp16k festvox-itapc16k "
                     "festvox-ru festvox-ca-ona-hts")
 PROMPT_PACKAGES = " ".join(
-    ["asterisk-core-sounds-%s-g722" % language for language in "es fr it ru".split()]
-    + ["asterisk-prompt-it-menardi-wav"])
+    ["asterisk-core-sounds-{0} asterisk-core-sounds-{0}-g722".format(language)
+     for language in "es fr it ru".split()] + ["asterisk-prompt-it-menardi-wav"])
 FOREIGN_SHARE = 4                   # a voice says one text in so many
 GRID_WORDS = {"z": "zed"}           # as British speakers spell
 
@@ -115,7 +115,7 @@ def english_recordings():
     """The prompts, LibriVox's sentences, and what four games say in English."""
     _check_there((os.path.join(PROMPTS_FOLDER, ENGLISH_PROMPTS), PROMPT_TEXTS.format("en"),
                   LIBRIVOX_FOLDER, KTUBERLING_FOLDER, QABCS_FOLDER, KAJONGG_FOLDER, STAMPS_FOLDER),
-                 "asterisk-core-sounds-en-g722, pocketsphinx-testdata, ktuberling-data, "
+                 "asterisk-core-sounds-en, asterisk-core-sounds-en-g722, pocketsphinx-testdata, ktuberling-data, "
                  "qabcs-data, kajongg and tuxpaint-stamps-default")
     return itertools.chain(_prompts(ENGLISH_PROMPTS, "en", ENGLISH), _librivox(), _ktuberling(),
                            _qabcs(), _kajongg(ENGLISH), _english_stamps())
