@@ -8,8 +8,9 @@
 
     apt-get install --no-install-recommends espeak-ng tuxpaint-stamps-default klettres-data \\
         kajongg gcin-voice fillets-ng-data fillets-ng-data-cs festival \\
-        festvox-czech-dita festvox-czech-krb festvox-czech-machac festvox-czech-ph festvox-suopuhe-mv festvox-suopuhe-lj \\
-        festvox-italp16k festvox-itapc16k festvox-ru festvox-ca-ona-hts \\
+        festvox-czech-dita festvox-czech-krb festvox-czech-machac festvox-czech-ph \\
+        festvox-suopuhe-mv festvox-suopuhe-lj festvox-italp16k festvox-itapc16k festvox-ru \\
+        festvox-ca-ona-hts \\
         asterisk-core-sounds-es asterisk-core-sounds-es-g722 asterisk-core-sounds-fr \\
         asterisk-core-sounds-fr-g722 asterisk-core-sounds-it asterisk-core-sounds-it-g722 \\
         asterisk-core-sounds-ru asterisk-core-sounds-ru-g722 asterisk-prompt-it-menardi-wav
