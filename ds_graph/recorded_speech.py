@@ -115,8 +115,8 @@ def english_recordings():
     """The prompts, LibriVox's sentences, and what four games say in English."""
     _check_there((os.path.join(PROMPTS_FOLDER, ENGLISH_PROMPTS), PROMPT_TEXTS.format("en"),
                   LIBRIVOX_FOLDER, KTUBERLING_FOLDER, QABCS_FOLDER, KAJONGG_FOLDER, STAMPS_FOLDER),
-                 "asterisk-core-sounds-en, asterisk-core-sounds-en-g722, pocketsphinx-testdata, ktuberling-data, "
-                 "qabcs-data, kajongg and tuxpaint-stamps-default")
+                 "asterisk-core-sounds-en, asterisk-core-sounds-en-g722, pocketsphinx-testdata, "
+                 "ktuberling-data, qabcs-data, kajongg and tuxpaint-stamps-default")
     return itertools.chain(_prompts(ENGLISH_PROMPTS, "en", ENGLISH), _librivox(), _ktuberling(),
                            _qabcs(), _kajongg(ENGLISH), _english_stamps())
 
