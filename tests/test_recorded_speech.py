@@ -24,7 +24,8 @@ def test_every_ipa_letter_is_of_known_phones():
 @pytest.mark.parametrize("symbol, phones", [
     ("ˈɔ̃", ["AO"]), ("tʲ", ["T"]), ("t̻͡s̪ʲ", ["T", "S"]), ("dʒ", ["JH"]), ("oʊ", ["OW"]),
     ("ja", ["Y", "AA"]), ("ɲ", ["N", "Y"]), ("r̝̊", ["ZH"]), ("r", ["D"]), ("ɹ", ["R"]),
-    ("ç", ["HH"]), ("y", ["UW"]), ("ʔ", []), ("ˌ", []), ("ᵻ", ["IH"]), ("ɚ", ["ER"]), ("ɯᵝ", ["UW"])])
+    ("ç", ["HH"]), ("y", ["UW"]), ("ʔ", []), ("ˌ", []), ("ᵻ", ["IH"]), ("ɚ", ["ER"]),
+    ("ɯᵝ", ["UW"])])
 def test_marks_are_dropped_and_letters_read(symbol, phones):
     assert pronunciation.phones_of_ipa(symbol) == phones
 
@@ -230,8 +231,8 @@ def test_english_comes_from_six_packages(packages, prompts, monkeypatch):
     (tmp_path / "kajongg" / "de" / "male2").mkdir()
     (tmp_path / "librivox" / "transcription").write_text("<s> the word </s> (book-0930)\n")
     for path in ("librivox/book-0930.wav", "ktuberling/egypt_bridge.ogg", "ktuberling/hat.ogg",
-                 "qabcs/hot_dog.ogg", "kajongg/female1/b2.ogg", "kajongg/female1/db.ogg", "kajongg/female1/chow.ogg",
-                 "kajongg/de/male2/c9.ogg"):
+                 "qabcs/hot_dog.ogg", "kajongg/female1/b2.ogg", "kajongg/female1/db.ogg",
+                 "kajongg/female1/chow.ogg", "kajongg/de/male2/c9.ogg"):
         write_wav(str(tmp_path / path), np.full(8000, 0.25, np.float32))
     found = list(recorded_speech.english_recordings())
     assert [(one.name, one.text) for one in found] == [
