@@ -224,8 +224,12 @@ def saved_variables(path):
                                      if name != "step" and not name.startswith("plain/")}
 
 
-def export(folder, out_folder, outputs="letters"):
-    """The three files, from the weights in `folder`."""
+def export(folder, out_folder, outputs="letters", mean_with=None):
+    """The three files, from the weights in `folder`.
+
+    mean_with: an output_graph.pb as wide, such as the one that training started from; the files
+    then hold the mean of both.
+    """
     from ds_graph import acoustic_network
     from utils.quiet_tensorflow import tf
     path = weights_path(folder, outputs)
@@ -239,6 +243,13 @@ def export(folder, out_folder, outputs="letters"):
         step = int(arrays["step"])
         weights = {name: arrays["plain/" + name]
                    for name in acoustic_network.weight_shapes(WIDTH)}
+    if mean_with is not None:
+        try:
+            weights = acoustic_network.mean_weights(
+                saved_variables(path)[1], acoustic_network.weights_to_train(mean_with))
+        except ValueError as error:
+            raise UserError("%s: %s; --mean_with takes what training started from"
+                            % (mean_with, error))
     make_folder(out_folder)
     acoustic_network.write_pb(os.path.join(out_folder, "output_graph.pb"), weights)
     acoustic_network.write_tflite(os.path.join(out_folder, "output_graph.tflite"), weights)
@@ -265,6 +276,8 @@ def main():
     parser.add_argument("--aligned", nargs="+", metavar="FOLDER", default=[],
                         help="real speech to learn from, too (ds_graph/align_speech.py)")
     parser.add_argument("--start_from", metavar="PB", help="an output_graph.pb to train on")
+    parser.add_argument("--mean_with", metavar="PB", help="the files hold the mean of what was "
+                        "trained and this output_graph.pb, which training started from")
     parser.add_argument("--learning_rate", type=float, default=LEARNING_RATE,
                         help="the highest (%(default)s)")
     parser.add_argument("--threads", type=int, default=1,
@@ -290,7 +303,7 @@ def main():
         make_speech(arguments.work_folder, num_streams, arguments.aligned)
         train(arguments.work_folder, arguments.steps, arguments.threads, arguments.start_from,
               arguments.learning_rate, arguments.outputs)
-    export(arguments.work_folder, arguments.out_folder, arguments.outputs)
+    export(arguments.work_folder, arguments.out_folder, arguments.outputs, arguments.mean_with)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,22 @@ def test_the_weights_of_a_graph_can_be_trained_on():
         np.testing.assert_allclose(value, held[name], atol=1e-4, err_msg=name)
 
 
+def test_the_mean_of_two_networks_lies_between_them_on_the_grid():
+    weights = acoustic_network.weights_to_train(MINI_PB)
+    held = acoustic_network.weights_of_pb(MINI_PB)
+    same = acoustic_network.mean_weights(weights, weights)
+    for name in held:
+        np.testing.assert_allclose(same[name], held[name], atol=1e-4, err_msg=name)
+    name = "layer_5/weights"
+    smaller = dict(weights, **{name: weights[name] / np.float32(2.0)})
+    mean = acoustic_network.mean_weights(weights, smaller)[name]
+    grid = np.abs(mean).max() / 127.0
+    np.testing.assert_allclose(mean, 0.75 * held[name], atol=0.51 * grid)
+    np.testing.assert_allclose(mean / grid, np.round(mean / grid), atol=1e-3)
+    with pytest.raises(ValueError, match="networks of 400 and 32 units have no mean"):
+        acoustic_network.mean_weights(weights, acoustic_network.random_weights(32, seed=1))
+
+
 def scores_of(weights, mfccs):
     """Letter scores [steps, 29] of contexts [steps, 494]: the network in numpy."""
     def dense(inputs, layer):

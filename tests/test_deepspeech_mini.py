@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from conftest import REPOSITORY
+from ds_graph import acoustic_network, make_deepspeech_mini
 from ds_graph.letter_alignment import text_of_frames
 from ds_graph.make_deepspeech_mini import PHONE_CLASSES, frame_weights, phone_targets
 from ds_graph.measure_deepspeech_mini import client_text, edit_distance
@@ -16,6 +17,8 @@ from utils.acoustic_graph import load_acoustic_graph
 from utils.acoustic_stream import letter_probabilities
 from utils.audio import read_audio
 from utils.constants import ACOUSTIC_FPS, ALPHABET, BLANK_INDEX, NUM_LETTERS, SAMPLE_RATE_HZ
+from utils.errors import UserError
+from utils.quiet_tensorflow import tf
 from utils.speech_synthesis import PHONES, SILENCE
 from utils.transcript import read_alphabet
 
@@ -121,3 +124,22 @@ def test_phones_do_not_overwrite_the_graph_that_spells(flags):
          "--export_only", "--outputs", "phones"] + flags, cwd=REPOSITORY, stderr=subprocess.PIPE)
     lines = result.stderr.decode().splitlines()
     assert result.returncode == 1 and len(lines) == 1 and "--out_folder" in lines[0]
+
+
+def test_what_is_exported_may_be_the_mean_with_another(tmp_path, monkeypatch):
+    pb = os.path.join(REPOSITORY, "ds_graph", "deepspeech-mini", "output_graph.pb")
+    held, half = acoustic_network.weights_of_pb(pb), acoustic_network.weights_to_train(pb)
+    half["layer_5/weights"] = half["layer_5/weights"] / 2.0
+    make_deepspeech_mini.save_variables(make_deepspeech_mini.weights_path(str(tmp_path), "letters"),
+                                        7, half, half)
+    monkeypatch.setattr(tf, "VERSION", "1.15.0")
+    monkeypatch.setattr(acoustic_network, "write_tflite", lambda *_: None)
+    make_deepspeech_mini.export(str(tmp_path), str(tmp_path), mean_with=pb)
+    found = acoustic_network.weights_of_pb(str(tmp_path / "output_graph.pb"))
+    np.testing.assert_allclose(found["layer_5/weights"], 0.75 * held["layer_5/weights"], atol=1e-2)
+    np.testing.assert_allclose(found["layer_2/weights"], held["layer_2/weights"], atol=1e-4)
+    narrow = str(tmp_path / "narrow.pb")
+    acoustic_network.write_pb(narrow, acoustic_network.random_weights(32, seed=1))
+    with pytest.raises(UserError, match="narrow.pb: networks of 400 and 32 units have no mean; "
+                       "--mean_with takes what training started from"):
+        make_deepspeech_mini.export(str(tmp_path), str(tmp_path), mean_with=narrow)
