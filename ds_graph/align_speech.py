@@ -32,8 +32,6 @@ import itertools
 import os
 import sys
 
-import numpy as np
-
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from ds_graph.pronunciation import pronounced                               # noqa: E402

@@ -228,8 +228,8 @@ def _stamp_sounds(ending, language):
 
 def _numbers():
     """The stamps' 0 to 9, by many voices that say nothing else."""
+    folder = os.path.join(STAMPS_FOLDER, NUMBERS_FOLDER)
     for language, espeak_name in sorted(NUMBER_LANGUAGES.items()):
-        folder = os.path.join(STAMPS_FOLDER, NUMBERS_FOLDER)
         found = [(read_audio(os.path.join(folder, name)),
                   _stamp_text(os.path.join(folder, name[0] + ".txt"), language))
                  for name in ("%d_%s.ogg" % (number, language) for number in range(10))
