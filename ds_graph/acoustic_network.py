@@ -33,6 +33,9 @@ PHONE_UNITS = 64
 PHONE_NOISE_NATS = 0.5
 
 LSTM_KERNEL, LSTM_BIAS = "lstm_fused_cell/kernel", "lstm_fused_cell/bias"
+# A matrix of a .pb is the product of two constants, named with these behind its own name.
+EIGHT_BITS, STEP = "_eight_bits", "_step"
+MOST_EIGHT_BITS = 127
 LARGE_PRODUCTS = "BlockLSTMInLargeProducts"     # the name of block_lstm_gradient
 
 
@@ -148,11 +151,27 @@ def mfcc_branch():
     return tf.identity(tf.reshape(mfccs, [-1, MFCC_COEFFICIENTS]), name=DS_MFCCS)
 
 
+def constant_in_eight_bits(value, name):
+    """The tensor `name` of what is on the grid of eight_bit_grid: held as int8 and a step.
+
+    TensorFlow multiplies them once, when a session begins. Anything else is a float constant.
+    """
+    step = np.float32(np.abs(value).max() / MOST_EIGHT_BITS)
+    levels = np.round(value / step)
+    if value.ndim < 2 or not np.all(np.abs(value / step - levels) < 1e-3):
+        return tf.constant(value, name=name)
+    return tf.multiply(tf.cast(tf.constant(levels.astype(np.int8), name=name + EIGHT_BITS),
+                               tf.float32), tf.constant(step, name=name + STEP), name=name)
+
+
 def write_pb(path, weights):
-    """Write the frozen graph as DeepSpeech 0.5.0 releases it: state in the session, batch 1."""
+    """Write the frozen graph as DeepSpeech 0.5.0 releases it: state in the session, batch 1.
+
+    Matrices on the 8-bit grid take a quarter of the release's room.
+    """
     width = width_of(weights)
     with tf.Graph().as_default() as graph:
-        constants = {name: tf.constant(value, name=name) for name, value in weights.items()}
+        constants = {name: constant_in_eight_bits(value, name) for name, value in weights.items()}
         inputs = tf.placeholder(tf.float32, [1, ACOUSTIC_STEPS, CONTEXT_WINDOW_FRAMES,
                                              MFCC_COEFFICIENTS], name=DS_INPUT_NODE)
         lengths = tf.placeholder(tf.int32, [1], name=DS_INPUT_LENGTHS)
@@ -354,6 +373,9 @@ def weights_of_pb(pb_path):
         graph_def.ParseFromString(stream.read())
     constants = {node.name: tf.make_ndarray(node.attr["value"].tensor)
                  for node in graph_def.node if node.op == "Const"}
+    for name in [name for name in constants if name.endswith(EIGHT_BITS)]:
+        name = name[:-len(EIGHT_BITS)]
+        constants[name] = constants[name + EIGHT_BITS] * constants[name + STEP]
     return {name: constants[name] for name in weight_shapes(width_of(constants))}
 
 
@@ -401,7 +423,7 @@ def half_in_eight_bits(contexts):
 
     c0 near -28 makes the step 0.2, which a network that never saw it takes badly.
     """
-    step = tf.reduce_max(tf.abs(contexts), axis=2, keepdims=True) / 127.0 + 1e-9
+    step = tf.reduce_max(tf.abs(contexts), axis=2, keepdims=True) / MOST_EIGHT_BITS + 1e-9
     chosen = tf.random_uniform(tf.shape(step)) < 0.5                        # [T, B, 1]
     return tf.where(tf.tile(chosen, [1, 1, CONTEXT_SIZE]),
                     tf.round(contexts / step) * step, contexts)

@@ -7,6 +7,7 @@ import pytest
 from conftest import REPOSITORY
 from ds_graph import acoustic_network
 from ds_graph.letter_alignment import UNKNOWN_LETTER
+from utils.acoustic_graph import load_acoustic_graph
 from utils.constants import BLANK_INDEX
 from utils.quiet_tensorflow import tf
 from utils.speech_synthesis import PHONES
@@ -78,6 +79,27 @@ def test_a_wider_network_says_at_first_almost_the_same():
     assert np.abs(unrelated - before).std() > 0.5 * before.std()
     same = acoustic_network.widened(weights, 32, seed=2)
     np.testing.assert_allclose(scores_of(same, contexts), before, atol=1e-5)
+
+
+def test_a_pb_holds_what_is_on_the_grid_in_eight_bits(tmp_path):
+    variables = acoustic_network.random_weights(64, seed=1)
+    on_grid = acoustic_network.mean_weights(variables, variables)
+    paths = [str(tmp_path / name) for name in ("eight.pb", "floats.pb")]
+    acoustic_network.write_pb(paths[0], on_grid)
+    acoustic_network.write_pb(paths[1], variables)
+    assert os.path.getsize(paths[0]) < 0.4 * os.path.getsize(paths[1])
+    contexts = 10.0 * np.random.RandomState(3).randn(16, 19, 26).astype(np.float32)
+    for path, weights in zip(paths, (on_grid, variables)):
+        held = acoustic_network.weights_of_pb(path)
+        assert set(held) == set(weights)
+        for name, value in weights.items():
+            np.testing.assert_allclose(held[name], value, rtol=1e-5, err_msg=name)
+        graph = load_acoustic_graph(path)
+        probabilities, _ = graph.run(contexts, graph.zero_state())
+        expected = np.exp(scores_of(weights, contexts.reshape(16, -1)))
+        np.testing.assert_allclose(probabilities, expected / expected.sum(1, keepdims=True),
+                                   rtol=1e-4, atol=1e-5)
+    assert "layer_2/weights_eight_bits".encode() in (tmp_path / "eight.pb").read_bytes()
 
 
 def test_unknown_letters_teach_no_spelling():
