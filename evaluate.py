@@ -76,7 +76,7 @@ def main():
         from utils.animation import SpeechAnimator, animate_audio
         from utils.audio import open_audio
         animator = SpeechAnimator(args.tf_model_fname, args.ds_fname, args.force,
-                                  style=args.style)
+                                  style=args.style, hearings=args.hearings)
         if args.subject:
             weights = np.concatenate([animator.feed(samples), animator.finish()])   # [frames, 52]
         else:

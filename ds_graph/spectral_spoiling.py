@@ -9,25 +9,21 @@ import numpy as np
 import scipy.signal
 
 from utils.constants import ACOUSTIC_FPS, MFCC_COEFFICIENTS
+from utils.mfcc import COSINE_TRANSFORM, MEL_CHANNELS
+from utils.vocal_tract import MEL_AXIS, bands_at, stretched
 
-NUM_BANDS = 40                      # of tf.raw_ops.Mfcc
 DIGITAL_SILENCE_C0 = -150.0         # below: zeros (c0 of speech is -28 +- 10)
 NATS_PER_DB = np.log(10.0) / 20.0   # the bands hold magnitudes
-
-_BAND_MIDDLES = np.arange(NUM_BANDS) + 0.5
-_TO_MFCCS = np.sqrt(2.0 / NUM_BANDS) * np.cos(
-    np.outer(np.arange(MFCC_COEFFICIENTS), _BAND_MIDDLES) * np.pi / NUM_BANDS)     # [26, 40]
-_TO_BANDS = _TO_MFCCS.T * np.where(np.arange(MFCC_COEFFICIENTS) == 0, 0.5, 1.0)     # [40, 26]
 
 
 def bands_of(mfccs):
     """Log magnitudes [n, 40] of the smooth spectrum that MFCCs [n, 26] stand for."""
-    return np.dot(mfccs, _TO_BANDS.T)
+    return np.dot(mfccs, bands_at(MEL_AXIS))
 
 
 def mfccs_of(bands):
     """MFCCs [n, 26] of log magnitudes [n, 40]."""
-    return np.dot(bands, _TO_MFCCS.T)
+    return np.dot(bands, COSINE_TRANSFORM)
 
 
 def spoilt(random, mfccs, silent):
@@ -43,7 +39,7 @@ def spoilt(random, mfccs, silent):
     digital = mfccs[:, 0] < DIGITAL_SILENCE_C0
     if digital.all():
         return mfccs.astype(np.float32)
-    bands = np.dot(mfccs, _tract_of_another_length(random).T)               # [n, 40]
+    bands = np.dot(mfccs, _tract_of_another_length(random))                 # [n, 40]
     loud = np.percentile(bands[~digital].mean(1), 90)       # the speech's own level
     if random.rand() < 0.5:
         bands += _changing_effort(random, len(bands))[:, np.newaxis]
@@ -70,16 +66,12 @@ def _added(bands, more):
 
 
 def _tract_of_another_length(random):
-    """Matrix [40, 26]: MFCCs to log magnitudes along a stretched and bent mel axis.
+    """Matrix [26, 40]: MFCCs to log magnitudes along a stretched and bent mel axis.
 
-    About +-12 % at 1 kHz; the ends of the axis stay where they are.
+    By 11 % at 1 kHz (one standard deviation; at most two); the ends of the axis stay.
     """
-    axis = _BAND_MIDDLES / NUM_BANDS
     stretch, bend = np.clip(random.randn(2), -2.0, 2.0) * (0.035, 0.012)
-    read_at = axis + stretch * np.sin(np.pi * axis) + bend * np.sin(2 * np.pi * axis)
-    orders = np.arange(MFCC_COEFFICIENTS)
-    return (np.sqrt(2.0 / NUM_BANDS) * np.where(orders == 0, 0.5, 1.0)
-            * np.cos(np.pi * np.outer(read_at, orders)))
+    return bands_at(stretched(stretch, bend))
 
 
 def _changing_effort(random, num_frames):
@@ -108,18 +100,17 @@ def _microphone(random):
     """A level and a smooth frequency curve in nats, [40]."""
     order = np.arange(1, 8)
     curve = np.dot(random.randn(7) * 0.35 / order, np.cos(
-        np.outer(order, _BAND_MIDDLES) * np.pi / NUM_BANDS))
+        np.outer(order, MEL_AXIS) * np.pi))
     return curve + random.randn() * 0.7
 
 
 def _noise(random, num_frames):
     """Log magnitudes [n, 40] about 0 of steady or swelling noise."""
-    axis = _BAND_MIDDLES / NUM_BANDS
     # Few bins of the spectrum make a low band, so that it flickers most, as codecs do.
-    flicker = random.uniform(0.9, 1.5) * (0.3 + 0.4 * np.exp(-8.0 * axis))
+    flicker = random.uniform(0.9, 1.5) * (0.3 + 0.4 * np.exp(-8.0 * MEL_AXIS))
     # White noise rises by 2 nats, as the bands widen; a room's hum or traffic falls.
     slope = random.uniform(-2.5, 2.5)
-    bands = slope * (axis - 0.5) + random.randn(num_frames, NUM_BANDS) * flicker
+    bands = slope * (MEL_AXIS - 0.5) + random.randn(num_frames, MEL_CHANNELS) * flicker
     if random.rand() < 0.5:
         times_s = np.arange(num_frames) / float(ACOUSTIC_FPS)
         swell = np.sin(2 * np.pi * (random.uniform(0.1, 3.0) * times_s + random.rand()))
@@ -149,14 +140,13 @@ def _with_breaths(random, bands, silent, loud):
             shape_db = 20.0 * (np.sin(np.pi * (np.arange(num_frames) + 0.5) / num_frames)
                                ** random.uniform(0.4, 1.5) - 1.0)
         start = first + 2 + random.randint(max(1, end - first - num_frames - 3))
-        axis = _BAND_MIDDLES / NUM_BANDS
-        spectrum_db = -random.uniform(0.0, 20.0) * axis
+        spectrum_db = -random.uniform(0.0, 20.0) * MEL_AXIS
         for _ in range(random.randint(1, 4)):                   # resonances of the open mouth
             spectrum_db += random.uniform(3.0, 14.0) * np.exp(
-                -0.5 * ((axis - random.rand()) / random.uniform(0.04, 0.1)) ** 2)
+                -0.5 * ((MEL_AXIS - random.rand()) / random.uniform(0.04, 0.1)) ** 2)
         sound = (spectrum_db - spectrum_db.max() + shape_db[:, np.newaxis]
                  + random.uniform(-35.0, 3.0)) * NATS_PER_DB
-        sound = sound + loud + random.randn(num_frames, NUM_BANDS) * 0.3
+        sound = sound + loud + random.randn(num_frames, MEL_CHANNELS) * 0.3
         where = slice(start, min(start + num_frames, end))
         bands[where] = _added(bands[where], sound[:where.stop - start])
     return bands

@@ -165,9 +165,9 @@ def main():
     parser.add_argument("--grid_clips", type=int, default=784,
                         help="how many of grid_s1_clips (%(default)s)")
     args = parser.parse_args()
-    animators = collections.OrderedDict([("this", SpeechAnimator(args.checkpoint, args.graph))])
-    for name, checkpoint, graph in args.compared_with:
-        animators[name] = SpeechAnimator(checkpoint, graph)
+    animators = collections.OrderedDict(
+        (name, SpeechAnimator(checkpoint, graph, hearings=args.hearings)) for name, checkpoint, graph
+        in [("this", args.checkpoint, args.graph)] + args.compared_with)
     if args.table == "scorecard":
         measure_scorecard(animators, args.data, args.grid_clips)
     else:

@@ -17,7 +17,7 @@ import numpy as np
 from utils import metrics, scorecard
 from utils.audio import read_audio
 from utils.channels import MODEL_CHANNELS, region, reorder
-from utils.constants import ANIMATION_FPS
+from utils.constants import ANIMATION_FPS, MOST_HEARINGS
 from utils.errors import UserError
 from utils.loudness import silent_frames, speech_envelope
 from utils.resample import resample_frames
@@ -33,10 +33,11 @@ COLUMNS = ("opening r", "in speech", "lag ms", "rounding r", "pressing r", "clos
 
 
 def add_data_flags(parser):
-    """Add --data, --checkpoint and --graph to an argparse parser."""
+    """Add --data, --checkpoint, --graph and --hearings to an argparse parser."""
     parser.add_argument("--data", required=True, metavar="FOLDER", help="the real recordings")
     parser.add_argument("--checkpoint", default="./model/default.model")
     parser.add_argument("--graph", default="./ds_graph/deepspeech-mini/output_graph.tflite")
+    parser.add_argument("--hearings", type=int, choices=(1, MOST_HEARINGS), default=MOST_HEARINGS)
 
 
 def labelled_clips(folder, num_grid_clips):

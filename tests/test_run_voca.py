@@ -23,6 +23,7 @@ from utils.constants import (DEFAULT_AUDIO, DEFAULT_CHECKPOINT, DEFAULT_GRAPH,
 from utils.errors import UserError
 from utils.eye_motion import EyeMotion
 from utils.speech_features import speech_windows
+from utils.vocal_tract import SeveralHearings
 from utils.voca_model import VocaModel
 
 MODEL = os.path.join(REPOSITORY, DEFAULT_CHECKPOINT)
@@ -111,9 +112,14 @@ def test_blocks_of_any_size_give_the_same_face(animator):
 
 def test_every_frame_is_the_networks_of_its_window(animator):
     samples = read_audio(SENTENCE)[:30000]
-    windows = speech_windows(load_acoustic_graph(GRAPH), samples, animator.profile)
-    expected = VocaModel.from_checkpoint(MODEL).predict(windows)
-    np.testing.assert_allclose(animate_array(animator, samples), expected, atol=1e-6)
+    graph, model = load_acoustic_graph(GRAPH), VocaModel.from_checkpoint(MODEL)
+    faces = []
+    for heard, animates in ((SeveralHearings(graph), animator),
+                            (graph, SpeechAnimator(MODEL, GRAPH, hearings=1))):
+        expected = model.predict(speech_windows(heard, samples, animator.profile))
+        faces.append(animate_array(animates, samples))
+        np.testing.assert_allclose(faces[-1], expected, atol=1e-6)
+    assert np.abs(faces[0] - faces[1]).max() > 0.01
 
 
 def test_eye_motion_moves_eyes_and_brows_only(animator):
@@ -176,7 +182,8 @@ def test_published_command_on_a_clean_clone_says_what_is_missing():
 
 
 def test_bad_flags_end_with_status_2():
-    for flags in (["--seed", "-1"], ["--seed", "x"], ["--fps", "61"], ["--fps", "nan"], ["--no_such_flag"]):
+    for flags in (["--seed", "-1"], ["--seed", "x"], ["--fps", "61"], ["--fps", "nan"],
+                  ["--hearings", "2"], ["--no_such_flag"]):
         status, _, err = run(*flags)
         assert status == 2 and "Traceback" not in err
 

@@ -4,7 +4,7 @@ import pytest
 
 from ds_graph import spectral_spoiling as spoiling
 from utils.constants import MFCC_COEFFICIENTS, SAMPLE_RATE_HZ
-from utils.mfcc import mfcc_of_samples
+from utils.mfcc import MEL_CHANNELS, mfcc_of_samples
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +37,17 @@ def test_an_unbent_axis_changes_nothing(mfccs):
         def randn(self, num):
             return np.zeros(num)
     matrix = spoiling._tract_of_another_length(Middle())
-    np.testing.assert_allclose(np.dot(mfccs, matrix.T), spoiling.bands_of(mfccs), atol=1e-3)
+    np.testing.assert_allclose(np.dot(mfccs, matrix), spoiling.bands_of(mfccs), atol=1e-3)
 
 
 def test_a_longer_tract_moves_a_peak_and_leaves_the_ends():
     class Stretched(object):
         def randn(self, num):
             return np.array([1.0, 0.0])
-    bands = np.zeros((1, spoiling.NUM_BANDS))
-    bands[0] = np.exp(-0.5 * ((np.arange(spoiling.NUM_BANDS) - 20.0) / 3.0) ** 2)
+    bands = np.zeros((1, MEL_CHANNELS))
+    bands[0] = np.exp(-0.5 * ((np.arange(MEL_CHANNELS) - 20.0) / 3.0) ** 2)
     matrix = spoiling._tract_of_another_length(Stretched())
-    moved = np.dot(spoiling.mfccs_of(bands), matrix.T)
+    moved = np.dot(spoiling.mfccs_of(bands), matrix)
     assert moved.argmax() in (18, 19) and abs(moved[0, 0]) < 0.02 and abs(moved[0, -1]) < 0.02
 
 
@@ -57,7 +57,7 @@ def test_the_sum_of_equal_sounds_is_three_decibels_louder():
 
 
 def test_a_room_holds_on_and_adds_no_sound_before():
-    bands = np.full((40, spoiling.NUM_BANDS), -20.0)
+    bands = np.full((40, MEL_CHANNELS), -20.0)
     bands[10] = 0.0
     tail = spoiling._in_a_room(np.random.RandomState(0), bands)[:, 0]
     assert np.ptp(tail[1:10]) < 0.5 and tail[:10].max() < -19.0
@@ -65,7 +65,7 @@ def test_a_room_holds_on_and_adds_no_sound_before():
 
 
 def test_breaths_are_in_the_pauses_only(silent):
-    bands = np.full((len(silent), spoiling.NUM_BANDS), -10.0)
+    bands = np.full((len(silent), MEL_CHANNELS), -10.0)
     heard = [spoiling._with_breaths(np.random.RandomState(seed), bands, silent, loud=0.0)
              for seed in range(10)]
     assert all((breath[~silent] == bands[~silent]).all() for breath in heard)
@@ -76,8 +76,8 @@ def test_breaths_are_in_the_pauses_only(silent):
 
 def test_speech_swells_out_of_a_pause():
     silent = np.arange(60) < 20
-    bands = np.where(silent, -6.0, 0.0)[:, np.newaxis] * np.ones(spoiling.NUM_BANDS)
-    floor = np.full(spoiling.NUM_BANDS, -1.0)
+    bands = np.where(silent, -6.0, 0.0)[:, np.newaxis] * np.ones(MEL_CHANNELS)
+    floor = np.full(MEL_CHANNELS, -1.0)
     softer = [spoiling._with_soft_onsets(np.random.RandomState(seed), bands, silent, floor)
               for seed in range(20)]
     for changed in softer:

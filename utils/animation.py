@@ -10,8 +10,8 @@ from utils.acoustic_graph import load_acoustic_graph
 from utils.animation_files import write_npz, write_rokoko_json
 from utils.audio import open_audio
 from utils.checkpoint import read_checkpoint_info, resolve_checkpoint
-from utils.constants import (DEFAULT_EYE_SEED, PROFILE_REFERENCE, REFERENCE_CHUNK_S,
-                             SAMPLE_RATE_HZ)
+from utils.constants import (DEFAULT_EYE_SEED, MOST_HEARINGS, PROFILE_REFERENCE,
+                             REFERENCE_CHUNK_S, SAMPLE_RATE_HZ)
 from utils.curves import write_curves_png
 from utils.errors import UserError
 from utils.eye_motion import EyeMotion
@@ -21,6 +21,7 @@ from utils.preview_video import write_preview
 from utils.resample import num_frames_of, resample_frames
 from utils.speech_features import SpeechFeatureStream
 from utils.transcript import TranscriptUnavailable, files_for_transcript, transcribe
+from utils.vocal_tract import SeveralHearings
 from utils.voca_model import VocaModel
 
 BLOCK_S = 10.0                      # audio held at a time
@@ -39,7 +40,8 @@ class SpeechAnimator:
     """
 
     def __init__(self, checkpoint_path, acoustic_graph_path, force=False,
-                 reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=None, style=None):
+                 reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=None, style=None,
+                 hearings=MOST_HEARINGS):
         """Load both; UserError for files that are missing, broken or do not go together.
 
         Args:
@@ -50,6 +52,8 @@ class SpeechAnimator:
           eye_motion_seed: of the blinks and brow raises (utils/eye_motion.py); None leaves the
             network's output as it is. The `reference` profile gives the published output, always.
           style: of a checkpoint that was trained with subject_styles; None is the mean of all.
+          hearings: 1, or MOST_HEARINGS vocal tracts that the voice is heard as (utils/
+            vocal_tract.py), each a run of the graph. The `reference` profile has one, always.
         """
         prefix, acoustic_graph = _load_both(checkpoint_path, acoustic_graph_path)
         info = read_checkpoint_info(prefix)
@@ -60,7 +64,8 @@ class SpeechAnimator:
         self.profile = info["feature_profile"]
         self._reference_chunk_s = reference_chunk_s
         self._eye_motion_seed = eye_motion_seed
-        self._acoustic_graph = acoustic_graph
+        several = hearings > 1 and self.profile != PROFILE_REFERENCE
+        self._acoustic_graph = SeveralHearings(acoustic_graph) if several else acoustic_graph
         self._model = VocaModel.from_checkpoint(prefix, style)
         self.start()
 
@@ -180,7 +185,8 @@ class _LoudnessMeter:
 
 def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None, fps=30,
                  preview=True, transcript=False, force=False,
-                 reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None):
+                 reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None,
+                 hearings=MOST_HEARINGS):
     """Animate one audio file and write its files.
 
     Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,
@@ -195,7 +201,7 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         name = os.path.splitext(os.path.basename(audio_path))[0]
         out_path = os.path.join(".", "animation_output", name)
     animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force, reference_chunk_s,
-                              eye_motion_seed, style)
+                              eye_motion_seed, style, hearings)
     weights, loudness, duration_s = animate_audio(animator, audio, show_progress=True)
     names = animator.channels
     num_frames = num_frames_of(duration_s, fps)

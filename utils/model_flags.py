@@ -1,9 +1,9 @@
 """The flags that choose checkpoint and acoustic graph, alike in every script that has them."""
-from utils.constants import DEFAULT_CHECKPOINT, DEFAULT_GRAPH
+from utils.constants import DEFAULT_CHECKPOINT, DEFAULT_GRAPH, MOST_HEARINGS
 
 
 def add_model_flags(parser):
-    """Add --tf_model_fname, --ds_fname, --style and --force to an argparse parser."""
+    """Add --tf_model_fname, --ds_fname, --style, --hearings and --force to an argparse parser."""
     parser.add_argument("--tf_model_fname", default=DEFAULT_CHECKPOINT, metavar="CHECKPOINT",
                         help="prefix, folder or .index of a checkpoint (%(default)s)")
     parser.add_argument("--ds_fname", default=DEFAULT_GRAPH, metavar="GRAPH",
@@ -11,5 +11,8 @@ def add_model_flags(parser):
     parser.add_argument("--style", metavar="NAME",
                         help="speaker's style of a checkpoint that was trained with several "
                              "(the mean of all)")
+    parser.add_argument("--hearings", type=int, choices=(1, MOST_HEARINGS), default=MOST_HEARINGS,
+                        help="vocal tracts that the voice is heard as, each a run of GRAPH "
+                             "(%(default)s; 1 is faster, and misses more closures)")
     parser.add_argument("--force", action="store_true",
                         help="run even if the checkpoint was trained with another graph")
