@@ -241,12 +241,12 @@ def export(folder, out_folder, outputs="letters", mean_with=None):
                         "python ds_graph/make_deepspeech_mini.py --export_only" % tf.VERSION)
     with np.load(path) as arrays:
         step = int(arrays["step"])
-        weights = {name: arrays["plain/" + name]
+        weights = {name: arrays[("plain/" if mean_with is None else "") + name]
                    for name in acoustic_network.weight_shapes(WIDTH)}
     if mean_with is not None:
         try:
             weights = acoustic_network.mean_weights(
-                saved_variables(path)[1], acoustic_network.weights_to_train(mean_with))
+                weights, acoustic_network.weights_to_train(mean_with))
         except ValueError as error:
             raise UserError("%s: %s; --mean_with takes what training started from"
                             % (mean_with, error))

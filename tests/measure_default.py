@@ -10,7 +10,8 @@ REALDATA is laid out as tests/real_clips.py says. Columns of the scorecard: r of
 closures, the share of p b m at which the opening falls below 25 % of the clip's own 90th percentile
 within 40 ms, and false, the same on open vowels; leak, the mean opening in silence as a part of its
 95th percentile; jitter, mean jerk of the opening as a part of the labels'; mouth r, the mean r of
-all jaw and mouth channels that move in the labels (one that stands still in the face counts 0). The
+all jaw and mouth channels that move in the labels (one that stands still in the face counts 0);
+trusted r, that of those in which the labels are consistent (training_data/real_corpus.py). The
 fitted loudness and the mean are fitted to the labels they are scored on. Eye motion is left out: it
 moves none of this.
 """

@@ -14,6 +14,7 @@ import os
 
 import numpy as np
 
+from training_data.real_corpus import SOURCES
 from utils import metrics, scorecard
 from utils.audio import read_audio
 from utils.channels import MODEL_CHANNELS, region, reorder
@@ -29,7 +30,7 @@ Clip = collections.namedtuple("Clip", "name speaker samples labels timings piece
 GRID_PIECE_S = 3.0
 
 COLUMNS = ("opening r", "in speech", "lag ms", "rounding r", "pressing r", "closures", "false",
-           "leak", "jitter", "mouth r")
+           "leak", "jitter", "mouth r", "trusted r")
 
 
 def add_data_flags(parser):
@@ -121,7 +122,7 @@ def rows_of(clip, faces):
     compared["loudness, fitted"] = scorecard.loudness_baseline(labels, envelope)
     compared["mean"] = scorecard.mean_baseline(labels)
     compared["labels"] = labels
-    return collections.OrderedDict((name, _row(face, labels, speech, clip.piece_s))
+    return collections.OrderedDict((name, _row(face, labels, speech, clip))
                                    for name, face in compared.items())
 
 
@@ -129,13 +130,14 @@ def _cut(face, num_frames):
     return scorecard.Face(face.weights[:num_frames], face.names)
 
 
-def _row(face, labels, speech, piece_s):
+def _row(face, labels, speech, clip):
     scored = [name for name in MODEL_CHANNELS if name in labels.names and reorder(
         labels.weights, labels.names, (name,)).std() >= scorecard.SCORED_DEVIATION]
     found = scorecard.measures(face, labels, scored, speech)
-    mouth = [values["r"] or 0.0
+    mouth = {name: values["r"] or 0.0
              for name, values in scorecard.channel_scores(face, labels, scored).items()
-             if region(name) in scorecard.MOUTH_REGIONS]
+             if region(name) in scorecard.MOUTH_REGIONS}
+    trusted = [mouth[name] for name in SOURCES[clip.speaker].channels if name in mouth]
     ours, true = [metrics.mouth_signals(one.weights, one.names, scored)["opening"]
                   for one in (face, labels)]
     # Outside silences, opening for speech as a whole counts no more.
@@ -144,8 +146,8 @@ def _row(face, labels, speech, piece_s):
         found["opening_r"], in_speech, found["opening_lag_ms"], found.get("rounding_r"),
         found.get("pressing_r"), found.get("closure_recall"), found.get("false_closures"),
         found["silence_leak"],
-        metrics.jitter_ratio(_pieces(ours, piece_s), _pieces(true, piece_s)),
-        float(np.mean(mouth)))))
+        metrics.jitter_ratio(_pieces(ours, clip.piece_s), _pieces(true, clip.piece_s)),
+        float(np.mean(list(mouth.values()))), float(np.mean(trusted)))))
 
 
 def _pieces(curve, piece_s):
