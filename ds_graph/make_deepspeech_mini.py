@@ -32,7 +32,7 @@ from utils.constants import ALPHABET, CONTEXT_FRAMES                        # no
 from utils.errors import UserError, run_script                              # noqa: E402
 from utils.files import make_folder, written_aside                          # noqa: E402
 
-WIDTH = 400                         # .pb and .tflite together 9.9 MB
+WIDTH = 400                         # .pb and .tflite together 4.0 MB
 NUM_LANES, CHUNK_FRAMES = 64, 96    # a step learns from 64 pieces of 1.92 s
 LEARNING_RATE, LAST_LEARNING_RATE = 1.5e-3, 5e-5
 WARM_UP_STEPS = 100
