@@ -38,7 +38,7 @@ def add_data_flags(parser):
     parser.add_argument("--data", required=True, metavar="FOLDER", help="the real recordings")
     parser.add_argument("--checkpoint", default="./model/default.model")
     parser.add_argument("--graph", default="./ds_graph/deepspeech-mini/output_graph.tflite")
-    parser.add_argument("--hearings", type=int, choices=(1, MOST_HEARINGS), default=MOST_HEARINGS)
+    parser.add_argument("--hearings", type=int, choices=(1, MOST_HEARINGS))
 
 
 def labelled_clips(folder, num_grid_clips):

@@ -221,6 +221,22 @@ def test_other_acoustic_graph_is_refused_unless_forced(tmp_path):
     assert SpeechAnimator(MODEL, other, force=True).profile == "deepspeech"
 
 
+@pytest.mark.parametrize("width, hearings, expected", [
+    (16, None, 3), (16, 1, 1), (2048, None, 1), (2048, 3, 3)])
+def test_a_small_graph_hears_a_voice_three_times(tmp_path, monkeypatch, width, hearings, expected):
+    graph = load_acoustic_graph(os.path.join(
+        write_random_graph(str(tmp_path), width=16), "output_graph.pb"))
+    runs, run = [], graph.run
+    monkeypatch.setattr(graph, "run", lambda *args: runs.append(args) or run(*args))
+    graph.num_hidden = width
+    monkeypatch.setattr("utils.animation.load_acoustic_graph", lambda path: graph)
+    animator = SpeechAnimator(MODEL, "", force=True, hearings=hearings)
+    graph.num_hidden = 16                                   # for its state
+    animator.start()
+    animator.feed(np.zeros(SAMPLE_RATE_HZ, np.float32))     # two runs of 0.32 s
+    assert len(runs) == 2 * expected
+
+
 def test_both_containers_of_the_release_fit_the_checkpoint(animator):
     samples = read_audio(SENTENCE)[:2 * SAMPLE_RATE_HZ]
     from_pb = animate_array(SpeechAnimator(MODEL, GRAPH.replace(".tflite", ".pb")), samples)

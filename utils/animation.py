@@ -11,7 +11,7 @@ from utils.animation_files import write_npz, write_rokoko_json
 from utils.audio import open_audio
 from utils.checkpoint import read_checkpoint_info, resolve_checkpoint
 from utils.constants import (DEFAULT_EYE_SEED, MOST_HEARINGS, PROFILE_REFERENCE,
-                             REFERENCE_CHUNK_S, SAMPLE_RATE_HZ)
+                             REFERENCE_CHUNK_S, RELEASED_WIDTH, SAMPLE_RATE_HZ)
 from utils.curves import write_curves_png
 from utils.errors import UserError
 from utils.eye_motion import EyeMotion
@@ -41,7 +41,7 @@ class SpeechAnimator:
 
     def __init__(self, checkpoint_path, acoustic_graph_path, force=False,
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=None, style=None,
-                 hearings=MOST_HEARINGS):
+                 hearings=None):
         """Load both; UserError for files that are missing, broken or do not go together.
 
         Args:
@@ -53,7 +53,8 @@ class SpeechAnimator:
             network's output as it is. The `reference` profile gives the published output, always.
           style: of a checkpoint that was trained with subject_styles; None is the mean of all.
           hearings: 1, or MOST_HEARINGS vocal tracts that the voice is heard as (utils/
-            vocal_tract.py), each a run of the graph. The `reference` profile has one, always.
+            vocal_tract.py), each a run of the graph; None: the latter for a graph narrower than
+            the released. The `reference` profile has one, always.
         """
         prefix, acoustic_graph = _load_both(checkpoint_path, acoustic_graph_path)
         info = read_checkpoint_info(prefix)
@@ -64,8 +65,11 @@ class SpeechAnimator:
         self.profile = info["feature_profile"]
         self._reference_chunk_s = reference_chunk_s
         self._eye_motion_seed = eye_motion_seed
-        several = hearings > 1 and self.profile != PROFILE_REFERENCE
-        self._acoustic_graph = SeveralHearings(acoustic_graph) if several else acoustic_graph
+        if hearings is None:
+            hearings = 1 if acoustic_graph.num_hidden >= RELEASED_WIDTH else MOST_HEARINGS
+        if hearings > 1 and self.profile != PROFILE_REFERENCE:
+            acoustic_graph = SeveralHearings(acoustic_graph)
+        self._acoustic_graph = acoustic_graph
         self._model = VocaModel.from_checkpoint(prefix, style)
         self.start()
 
@@ -186,7 +190,7 @@ class _LoudnessMeter:
 def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None, fps=30,
                  preview=True, transcript=False, force=False,
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None,
-                 hearings=MOST_HEARINGS):
+                 hearings=None):
     """Animate one audio file and write its files.
 
     Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,

@@ -11,8 +11,8 @@ def add_model_flags(parser):
     parser.add_argument("--style", metavar="NAME",
                         help="speaker's style of a checkpoint that was trained with several "
                              "(the mean of all)")
-    parser.add_argument("--hearings", type=int, choices=(1, MOST_HEARINGS), default=MOST_HEARINGS,
-                        help="vocal tracts that the voice is heard as, each a run of GRAPH "
-                             "(%(default)s; 1 is faster, and misses more closures)")
+    parser.add_argument("--hearings", type=int, choices=(1, MOST_HEARINGS),
+                        help="vocal tracts that the voice is heard as, each a run of GRAPH (3, and "
+                             "1 for graphs as wide as the released; 1 misses more closures)")
     parser.add_argument("--force", action="store_true",
                         help="run even if the checkpoint was trained with another graph")
