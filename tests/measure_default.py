@@ -167,8 +167,8 @@ def main():
                         help="how many of grid_s1_clips (%(default)s)")
     args = parser.parse_args()
     animators = collections.OrderedDict(
-        (name, SpeechAnimator(checkpoint, graph, hearings=args.hearings)) for name, checkpoint, graph
-        in [("this", args.checkpoint, args.graph)] + args.compared_with)
+        (name, SpeechAnimator(checkpoint, graph, hearings=args.hearings))
+        for name, checkpoint, graph in [("this", args.checkpoint, args.graph)] + args.compared_with)
     if args.table == "scorecard":
         measure_scorecard(animators, args.data, args.grid_clips)
     else:
