@@ -22,12 +22,11 @@ sys.path.insert(0, REPOSITORY)
 from utils.animation import SpeechAnimator                                      # noqa: E402
 from utils.audio import read_audio                                              # noqa: E402
 from utils.constants import (DEFAULT_CHECKPOINT, MFCC_STEP_SAMPLES,             # noqa: E402
-                             SAMPLE_RATE_HZ)
+                             RELEASED_WIDTH, SAMPLE_RATE_HZ)
 from utils.preview_video import write_preview                                   # noqa: E402
 from utils.quiet_tensorflow import tf                                           # noqa: E402
 
 GRAPHS = ("output_graph.tflite", "output_graph.pb")
-FULL_SIZE_WIDTH = 2048
 PREVIEW_FRAMES = 150
 
 
@@ -96,7 +95,7 @@ def main():
         if not any(os.path.exists(os.path.join(args.full_size, name)) for name in GRAPHS):
             from graph_fixture import write_random_graph
             os.makedirs(args.full_size, exist_ok=True)
-            write_random_graph(args.full_size, width=FULL_SIZE_WIDTH)
+            write_random_graph(args.full_size, width=RELEASED_WIDTH)
     samples = speech_of_length(args.seconds)
     print("TensorFlow %s, Python %d.%d, %d cores, %.0f s of audio, median of %d runs" % (
         (tf.__version__,) + sys.version_info[:2] + (os.cpu_count(), args.seconds, args.runs)))

@@ -18,9 +18,10 @@ from training_data.real_corpus import SOURCES
 from utils import metrics, scorecard
 from utils.audio import read_audio
 from utils.channels import MODEL_CHANNELS, region, reorder
-from utils.constants import ANIMATION_FPS, MOST_HEARINGS
+from utils.constants import ANIMATION_FPS
 from utils.errors import UserError
 from utils.loudness import silent_frames, speech_envelope
+from utils.model_flags import add_hearings_flag
 from utils.resample import resample_frames
 from utils.timings import Timings, bilabial_spans, open_spans, read_timings
 
@@ -38,7 +39,7 @@ def add_data_flags(parser):
     parser.add_argument("--data", required=True, metavar="FOLDER", help="the real recordings")
     parser.add_argument("--checkpoint", default="./model/default.model")
     parser.add_argument("--graph", default="./ds_graph/deepspeech-mini/output_graph.tflite")
-    parser.add_argument("--hearings", type=int, choices=(1, MOST_HEARINGS))
+    add_hearings_flag(parser)
 
 
 def labelled_clips(folder, num_grid_clips):

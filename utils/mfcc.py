@@ -42,16 +42,20 @@ def _mel_filter_bank():
     return bank
 
 
-def _cosine_transform():
-    """[40, 26]: DCT-II, every coefficient scaled by sqrt(2/40), c0 too."""
+def cosines_at(channels):
+    """[n, 26]: DCT-II at `channels` [n], every coefficient scaled by sqrt(2/40), c0 too.
+
+    The middle of mel channel c, from 0, lies at c + 0.5; between them cosines go on.
+    """
     order = np.arange(MFCC_COEFFICIENTS)
-    middle = np.arange(MEL_CHANNELS)[:, np.newaxis] + 0.5
-    return np.sqrt(2.0 / MEL_CHANNELS) * np.cos(np.pi / MEL_CHANNELS * order * middle)
+    return np.sqrt(2.0 / MEL_CHANNELS) * np.cos(
+        np.pi / MEL_CHANNELS * order * channels[:, np.newaxis])
 
 
 HANN = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(MFCC_WINDOW_SAMPLES) / MFCC_WINDOW_SAMPLES)
 MEL_FILTER_BANK = _mel_filter_bank()
-COSINE_TRANSFORM = _cosine_transform()
+CHANNEL_MIDDLES = np.arange(MEL_CHANNELS) + 0.5
+COSINE_TRANSFORM = cosines_at(CHANNEL_MIDDLES)              # [40, 26]
 
 
 def mfcc(frames):

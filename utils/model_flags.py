@@ -11,8 +11,13 @@ def add_model_flags(parser):
     parser.add_argument("--style", metavar="NAME",
                         help="speaker's style of a checkpoint that was trained with several "
                              "(the mean of all)")
+    add_hearings_flag(parser)
+    parser.add_argument("--force", action="store_true",
+                        help="run even if the checkpoint was trained with another graph")
+
+
+def add_hearings_flag(parser):
+    """Add --hearings to an argparse parser: None, 1 or MOST_HEARINGS."""
     parser.add_argument("--hearings", type=int, choices=(1, MOST_HEARINGS),
                         help="vocal tracts that the voice is heard as, each a run of GRAPH (3, and "
                              "1 for graphs as wide as the released; 1 misses more closures)")
-    parser.add_argument("--force", action="store_true",
-                        help="run even if the checkpoint was trained with another graph")

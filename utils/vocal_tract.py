@@ -11,12 +11,12 @@ audio, speech and language processing, 2013, who average so, too.
 import numpy as np
 
 from utils.constants import MFCC_COEFFICIENTS, MOST_HEARINGS, PROBABILITY_FLOOR
-from utils.mfcc import COSINE_TRANSFORM, MEL_CHANNELS
+from utils.mfcc import CHANNEL_MIDDLES, COSINE_TRANSFORM, MEL_CHANNELS, cosines_at
 
 # Of the mel axis at its middle, parts of its length.
 STRETCHES = tuple(np.linspace(-0.035, 0.035, MOST_HEARINGS))
 
-MEL_AXIS = (np.arange(MEL_CHANNELS) + 0.5) / MEL_CHANNELS       # [40], of 0 .. 1
+MEL_AXIS = CHANNEL_MIDDLES / MEL_CHANNELS                       # [40], of 0 .. 1
 
 
 def bands_at(positions):
@@ -24,9 +24,8 @@ def bands_at(positions):
 
     At MEL_AXIS they are those of the mel channels; the 26 coefficients leave out what is finer.
     """
-    order = np.arange(MFCC_COEFFICIENTS)[:, np.newaxis]
-    return (np.sqrt(2.0 / MEL_CHANNELS) * np.where(order == 0, 0.5, 1.0)
-            * np.cos(np.pi * order * positions))
+    is_level = np.arange(MFCC_COEFFICIENTS) == 0                # c0 counts half in the inverse
+    return (cosines_at(MEL_CHANNELS * positions) * np.where(is_level, 0.5, 1.0)).T
 
 
 def stretched(stretch, bend=0.0):
