@@ -19,5 +19,6 @@ def add_model_flags(parser):
 def add_hearings_flag(parser):
     """Add --hearings to an argparse parser: None, 1 or MOST_HEARINGS."""
     parser.add_argument("--hearings", type=int, choices=(1, MOST_HEARINGS),
-                        help="vocal tracts that the voice is heard as, each a run of GRAPH (3, and "
-                             "1 for graphs as wide as the released; 1 misses more closures)")
+                        help="vocal tracts that the voice is heard as, each a run of GRAPH (%d, and "
+                             "1 for graphs as wide as the released; 1 misses more closures)"
+                             % MOST_HEARINGS)
