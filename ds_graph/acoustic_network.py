@@ -10,14 +10,17 @@ import collections
 import numpy as np
 
 from ds_graph.letter_alignment import UNKNOWN_LETTER
+from utils.acoustic_graph import read_graph_def
 from utils.constants import (ACOUSTIC_STEPS, CONTEXT_WINDOW_FRAMES, DS_INITIALIZE_STATE,
                              DS_INPUT_LENGTHS, DS_INPUT_NODE, DS_INPUT_SAMPLES, DS_METADATA_NODE,
                              DS_MFCCS, DS_NEW_STATE_C, DS_NEW_STATE_H, DS_PROBABILITIES,
                              DS_STATE_C, DS_STATE_H, MFCC_COEFFICIENTS, MFCC_STEP_SAMPLES,
                              MFCC_WINDOW_SAMPLES, NUM_LETTERS, PROBABILITY_FLOOR,
                              SAMPLE_RATE_HZ)
+from utils.errors import UserError
 from utils.files import written_aside
 from utils.quiet_tensorflow import tf
+from utils.vocal_tract import STRETCHES, as_another_tract
 
 RELU_CLIP = 20.0
 FORGET_BIAS = 1.0
@@ -31,6 +34,8 @@ C0_MIDDLE, C0_SCALE = -30.0, 5.0
 # Of the phone output that is trained beside.
 PHONE_UNITS = 64
 PHONE_NOISE_NATS = 0.5
+# What other graphs say: against the losses of targets; and of it, nats squared against nats.
+TEACHER_WEIGHT, SQUARES_WEIGHT = 2.0, 0.1
 
 LSTM_KERNEL, LSTM_BIAS = "lstm_fused_cell/kernel", "lstm_fused_cell/bias"
 # A matrix of a .pb is the product of two constants, named with these behind its own name.
@@ -252,10 +257,9 @@ def random_phone_weights(num_phones, seed):
 def phone_logits_of(logits, weights):
     """Phone logits [n, phones] from what an animation network gets of letter logits [n, 29].
 
-    That is ln(max(p, PROBABILITY_FLOOR)). The noise makes the evidence stand out of what 8 bits
-    and another voice blur.
+    The noise makes the evidence stand out of what 8 bits and another voice blur.
     """
-    scores = tf.maximum(tf.nn.log_softmax(logits), np.log(PROBABILITY_FLOOR))
+    scores = floored_log_probabilities(logits)
     scores += tf.random_normal(tf.shape(scores), stddev=PHONE_NOISE_NATS)
     hidden = tf.nn.relu(tf.nn.bias_add(tf.matmul(0.2 * scores, weights["phones/weights_1"]),
                                        weights["phones/bias_1"]))           # [n, units]
@@ -263,41 +267,81 @@ def phone_logits_of(logits, weights):
                           weights["phones/bias_2"])
 
 
-def training_graph(width, chunk_frames, initial):
+def contexts_of(mfccs, chunk_frames):
+    """What layer 1 takes: MFCCs [B, T + 18, 26] -> [T, B, 494]."""
+    frames = tf.transpose(mfccs, [1, 0, 2])                                 # [T + 18, B, 26]
+    return tf.concat([frames[k:k + chunk_frames] for k in range(CONTEXT_WINDOW_FRAMES)], axis=2)
+
+
+def letter_logits(contexts, state, weights):
+    """Contexts [T, B, 494], (c, h) [B, width] each -> (logits [T B, 29], the new (c, h))."""
+    width, chunk_frames = int(state[0].shape[-1]), int(contexts.shape[0])
+    hidden = tf.reshape(contexts, [-1, CONTEXT_SIZE])                       # [T B, 494]
+    for layer in (1, 2, 3):
+        hidden = dense(hidden, weights, layer)
+    with tf.get_default_graph().gradient_override_map({"BlockLSTM": LARGE_PRODUCTS}):
+        cells, outputs = block_lstm(tf.reshape(hidden, [chunk_frames, -1, width]), chunk_frames,
+                                    state[0], state[1], weights)            # [T, B, width]
+    hidden = dense(tf.reshape(outputs, [-1, width]), weights, 5)
+    return linear(hidden, weights, 6), (cells[-1], outputs[-1])
+
+
+def floored_log_probabilities(logits):
+    """What an animation network gets of logits [..., 29]: ln(max(p, PROBABILITY_FLOOR))."""
+    return tf.maximum(tf.nn.log_softmax(logits), np.log(PROBABILITY_FLOOR))
+
+
+def teachers_say(mfccs, chunk_frames, teachers, states):
+    """The mean of what `teachers` (weights) say, each hearing three vocal tracts.
+
+    Returns (log-probabilities [T, B, 29], the new states, as many as `states`).
+    """
+    tracts = [tf.tensordot(mfccs, as_another_tract(stretch), 1) for stretch in STRETCHES]
+    said, new_states = [], []
+    hearings = [(contexts_of(tract, chunk_frames), weights)
+                for weights in teachers for tract in tracts]
+    for (contexts, weights), state in zip(hearings, states):
+        logits, new_state = letter_logits(contexts, state, weights)
+        said.append(floored_log_probabilities(logits))                      # [T B, 29]
+        new_states.append(new_state)
+    mean = tf.nn.log_softmax(tf.add_n(said) / len(said))
+    return tf.reshape(mean, [chunk_frames, -1, NUM_LETTERS]), new_states
+
+
+def training_graph(width, chunk_frames, initial, teachers=()):
     """The graph that learns: a namedtuple of its tensors, in the default graph.
 
     Args:
       initial: weights of `random_weights` and `random_phone_weights`. The latter tell phones
         from the letters' log-probabilities and are left out of the files: they force letters
         that do not win to say which phone sounds, also where blank or space wins.
+      teachers: weights of graphs (weights_of_pb) of any width; what they say together of the same
+        spoilt speech is learnt, too. Source: G. Hinton, O. Vinyals, J. Dean, "Distilling the
+        knowledge in a neural network", 2015; the same input for both: L. Beyer et al., "Knowledge
+        distillation: a good teacher is patient and consistent", CVPR 2022.
+
+    `states` and `new_states` are lists of (c, h): the network's own, then the teachers'.
     """
     Graph = collections.namedtuple("Graph", (
-        "mfccs letters phones frame_weights state_c state_h learning_rate ctc_weight "
-        "letter_weight new_c new_h logits letter_loss phone_loss ctc_loss letter_accuracy "
+        "mfccs letters phones frame_weights states learning_rate ctc_weight letter_weight "
+        "new_states logits letter_loss phone_loss ctc_loss teacher_loss letter_accuracy "
         "phone_accuracy train variables plain"))
     padding = CONTEXT_WINDOW_FRAMES - 1
     mfccs = tf.placeholder(tf.float32, [None, chunk_frames + padding, MFCC_COEFFICIENTS])
     letters = tf.placeholder(tf.int32, [None, chunk_frames])
     phones = tf.placeholder(tf.int32, [None, chunk_frames])
     frame_weights = tf.placeholder(tf.float32, [None, chunk_frames])        # what each counts
-    state_c, state_h = (tf.placeholder(tf.float32, [None, width]) for _ in range(2))
+    widths = [width] + [width_of(teacher) for teacher in teachers for _ in STRETCHES]
+    states = [tuple(tf.placeholder(tf.float32, [None, units]) for _ in "ch") for units in widths]
     learning_rate, ctc_weight, letter_weight = (tf.placeholder(tf.float32, [])
                                                 for _ in range(3))
 
     variables = {name: tf.get_variable(name, initializer=value, use_resource=False)
                  for name, value in initial.items()}
     weights = plain_weights(variables)
-    frames = tf.transpose(mfccs, [1, 0, 2])                                 # [T + 18, B, 26]
-    hidden = tf.concat([frames[k:k + chunk_frames] for k in range(CONTEXT_WINDOW_FRAMES)],
-                       axis=2)                                              # [T, B, 494]
-    hidden = tf.reshape(half_in_eight_bits(hidden), [-1, CONTEXT_SIZE])     # [T B, 494]
-    for layer in (1, 2, 3):
-        hidden = dense(hidden, weights, layer)
-    with tf.get_default_graph().gradient_override_map({"BlockLSTM": LARGE_PRODUCTS}):
-        cells, outputs = block_lstm(tf.reshape(hidden, [chunk_frames, -1, width]), chunk_frames,
-                                    state_c, state_h, weights)              # [T, B, width]
-    hidden = dense(tf.reshape(outputs, [-1, width]), weights, 5)
-    flat_logits = linear(hidden, weights, 6)                                # [T B, 29]
+    flat_logits, new_state = letter_logits(
+        half_in_eight_bits(contexts_of(mfccs, chunk_frames)), states[0], weights)   # [T B, 29]
+    new_states = [new_state]
     logits = tf.reshape(flat_logits, [chunk_frames, -1, NUM_LETTERS])
     phone_logits = phone_logits_of(flat_logits, variables)                  # [T B, phones]
 
@@ -311,17 +355,35 @@ def training_graph(width, chunk_frames, initial):
         labels=flat_phones, logits=phone_logits), tf.reshape(counts, [-1]))
     ctc_loss = tf.cond(ctc_weight > 0.0, lambda: spelling_loss(letters, logits),
                        lambda: tf.constant(0.0))
+    teacher_loss = tf.constant(0.0)
+    if teachers:
+        said, of_teachers = teachers_say(mfccs, chunk_frames, teachers, states[1:])
+        new_states += of_teachers
+        teacher_loss = distance_of_saying(logits, said, counts)
     right, right_phones = (
         tf.cast(tf.equal(tf.argmax(scores, axis=-1, output_type=tf.int32), truth), tf.float32)
         for scores, truth in ((logits, letters_t), (phone_logits, flat_phones)))
     accuracy, phone_accuracy = weighted_mean(right, known), tf.reduce_mean(right_phones)
-    loss = letter_weight * letter_loss + phone_loss + ctc_weight * ctc_loss
+    loss = (letter_weight * letter_loss + phone_loss + ctc_weight * ctc_loss
+            + TEACHER_WEIGHT * teacher_loss)
     trained = list(variables.values())
     gradients, _ = tf.clip_by_global_norm(tf.gradients(loss, trained), 2.0)
     train = tf.train.AdamOptimizer(learning_rate).apply_gradients(zip(gradients, trained))
-    return Graph(mfccs, letters, phones, frame_weights, state_c, state_h, learning_rate,
-                 ctc_weight, letter_weight, cells[-1], outputs[-1], logits, letter_loss,
-                 phone_loss, ctc_loss, accuracy, phone_accuracy, train, variables, weights)
+    return Graph(mfccs, letters, phones, frame_weights, states, learning_rate, ctc_weight,
+                 letter_weight, new_states, logits, letter_loss, phone_loss, ctc_loss,
+                 teacher_loss, accuracy, phone_accuracy, train, variables, weights)
+
+
+def distance_of_saying(logits, said, counts):
+    """How far logits [T, B, 29] are from log-probabilities; frames count `counts` [T, B].
+
+    What wins decides the first part; the second holds those that lose to it, too, as an animation
+    network takes them.
+    """
+    divergence = tf.reduce_sum(tf.exp(said) * (said - tf.nn.log_softmax(logits)), axis=-1)
+    squares = tf.reduce_mean(tf.square(floored_log_probabilities(logits)
+                                       - tf.maximum(said, np.log(PROBABILITY_FLOOR))), axis=-1)
+    return weighted_mean(divergence + SQUARES_WEIGHT * squares, counts)
 
 
 def weighted_mean(values, weights):
@@ -367,15 +429,19 @@ def mean_weights(variables, others):
 
 
 def weights_of_pb(pb_path):
-    """Name -> array of the weights in a graph that write_pb wrote."""
-    graph_def = tf.GraphDef()
-    with open(pb_path, "rb") as stream:
-        graph_def.ParseFromString(stream.read())
+    """Name -> array of the weights in a graph that write_pb wrote.
+
+    Raises UserError where it is none of those.
+    """
+    graph_def = read_graph_def(pb_path)
     constants = {node.name: tf.make_ndarray(node.attr["value"].tensor)
                  for node in graph_def.node if node.op == "Const"}
     for name in [name for name in constants if name.endswith(EIGHT_BITS)]:
         name = name[:-len(EIGHT_BITS)]
         constants[name] = constants[name + EIGHT_BITS] * constants[name + STEP]
+    if "layer_6/weights" not in constants:
+        raise UserError("%s holds no weights under the names that make_deepspeech_mini.py gives "
+                        "them; give an output_graph.pb that it wrote" % pb_path)
     return {name: constants[name] for name in weight_shapes(width_of(constants))}
 
 

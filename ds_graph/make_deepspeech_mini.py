@@ -84,18 +84,19 @@ def lanes_of_streams(streams, random):
     them; letters and phones [lanes, frames]). Every minute sounds as of another speaker, with
     other breaths, in another place than on the last pass.
     """
-    from ds_graph.spectral_spoiling import spoilt
+    from ds_graph.spectral_spoiling import heard_anew
     from utils.speech_synthesis import PHONES, SILENCE
     mfccs, letters, phones = streams
     # Aligners' dictionaries call the reduced vowel by the full one's name.
     phones = np.where(phones == PHONES.index("AX"), PHONES.index("AH"), phones)
+    silence = PHONES.index(SILENCE)
     per_lane = len(mfccs) // NUM_LANES
     chosen = random.permutation(len(mfccs))[:per_lane * NUM_LANES]
-    mfccs = np.stack([spoilt(random, mfccs[i], phones[i] == PHONES.index(SILENCE))
-                      for i in chosen])
+    mfccs, letters, phones = (np.stack(part) for part in zip(*(
+        heard_anew(random, mfccs[i], letters[i], phones[i], silence) for i in chosen)))
     mfccs = mfccs.reshape(NUM_LANES, -1, mfccs.shape[-1])
     padded = np.pad(mfccs, ((0, 0), (CONTEXT_FRAMES, CONTEXT_FRAMES), (0, 0)), "constant")
-    return padded, letters[chosen].reshape(NUM_LANES, -1), phones[chosen].reshape(NUM_LANES, -1)
+    return padded, letters.reshape(NUM_LANES, -1), phones.reshape(NUM_LANES, -1)
 
 
 def frame_weights(phones):
@@ -126,12 +127,13 @@ def learning_rate(step, num_steps, highest):
 
 
 def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING_RATE,
-          outputs="letters"):
+          outputs="letters", teachers=()):
     """Learn from the streams in `folder`; weights go to `weights_path` there.
 
     start_from: an output_graph.pb, no wider, whose weights to begin with instead of random ones;
     it can spell already, so CTC joins in at once.
     outputs: "letters", or "phones" for PHONE_CLASSES in their place and no CTC.
+    teachers: output_graph.pb of any width; what they say in the mean is learnt, too.
     """
     from ds_graph import acoustic_network
     from ds_graph.speech_corpus import load_streams
@@ -158,9 +160,11 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
                               inter_op_parallelism_threads=1)
     with tf.Graph().as_default(), tf.Session(config=settings) as session:
         tf.set_random_seed(5)
-        graph = acoustic_network.training_graph(WIDTH, CHUNK_FRAMES, initial)
+        graph = acoustic_network.training_graph(
+            WIDTH, CHUNK_FRAMES, initial, [acoustic_network.weights_of_pb(pb) for pb in teachers])
         session.run(tf.global_variables_initializer())
-        state = [np.zeros((NUM_LANES, WIDTH), np.float32)] * 2
+        states = [[np.zeros((NUM_LANES, int(part.shape[-1])), np.float32) for part in state]
+                  for state in graph.states]
         step, started_s, sums = first_step, time.time(), []
         while step < num_steps:
             mfccs, letters, phones = lanes_of_streams(load_streams(folder), random)
@@ -172,27 +176,30 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
                 chunk = np.array(mfccs[:, first:first + CHUNK_FRAMES + 2 * CONTEXT_FRAMES])
                 anew = random.rand(NUM_LANES) < (1.0 if first == 0 else RESET_PROBABILITY)
                 chunk[anew, :CONTEXT_FRAMES] = 0.0
-                state = [np.where(anew[:, np.newaxis], 0.0, part) for part in state]
+                states = [[np.where(anew[:, np.newaxis], 0.0, part) for part in state]
+                          for state in states]
                 with_ctc = step >= ctc_from_step
-                results = session.run(
-                    [graph.letter_loss, graph.phone_loss, graph.ctc_loss, graph.letter_accuracy,
-                     graph.phone_accuracy, graph.new_c, graph.new_h, graph.train],
+                fed = {part: value for pair in zip(graph.states, states)
+                       for part, value in zip(*pair)}
+                fed.update(
                     {graph.mfccs: chunk, graph.letters: letters[:, frames],
                      graph.phones: phones[:, frames], graph.frame_weights: weights[:, frames],
-                     graph.state_c: state[0], graph.state_h: state[1],
                      graph.learning_rate: learning_rate(step, num_steps, highest_rate),
                      graph.ctc_weight: CTC_WEIGHT if with_ctc else 0.0,
                      graph.letter_weight: LETTER_WEIGHT_WITH_CTC if with_ctc else LETTER_WEIGHT})
-                state = results[5:7]
-                sums.append(results[:5])
+                results, states, _ = session.run([
+                    [graph.letter_loss, graph.phone_loss, graph.ctc_loss, graph.teacher_loss,
+                     graph.letter_accuracy, graph.phone_accuracy],
+                    graph.new_states, graph.train], fed)
+                sums.append(results)
                 step += 1
                 if not np.isfinite(results[0]):
                     raise UserError("the loss is no number at step %d; the last good weights are "
                                     "in %s" % (step, path))
                 if step % 20 == 0:
                     rate = (step - first_step) / (time.time() - started_s)
-                    print("step %d of %d  letters %.3f  phones %.3f  ctc %.3f  right letters %.3f  "
-                          "phones %.3f  %.2f steps/s  %.0f s left" % (
+                    print("step %d of %d  letters %.3f  phones %.3f  ctc %.3f  teachers %.3f  "
+                          "right letters %.3f  phones %.3f  %.2f steps/s  %.0f s left" % (
                               (step, num_steps) + tuple(np.mean(sums, axis=0))
                               + (rate, (num_steps - step) / rate)), flush=True)
                     sums = []
@@ -276,6 +283,8 @@ def main():
     parser.add_argument("--aligned", nargs="+", metavar="FOLDER", default=[],
                         help="real speech to learn from, too (ds_graph/align_speech.py)")
     parser.add_argument("--start_from", metavar="PB", help="an output_graph.pb to train on")
+    parser.add_argument("--teachers", nargs="+", metavar="PB", default=[], help="output_graph.pb "
+                        "of any width; what they say together is learnt, too")
     parser.add_argument("--mean_with", metavar="PB", help="the files hold the mean of what was "
                         "trained and this output_graph.pb, which training started from")
     parser.add_argument("--learning_rate", type=float, default=LEARNING_RATE,
@@ -298,11 +307,15 @@ def main():
     if num_streams < NUM_LANES:
         raise UserError("--hours %g: training takes %d minutes of speech at once; give at least "
                         "%.2f" % (arguments.hours, NUM_LANES, NUM_LANES / 60.0 + 0.005))
+    given = list(filter(None, [arguments.start_from, arguments.mean_with])) + arguments.teachers
+    for path in given:                          # hours before they are read
+        if not os.path.isfile(path):
+            raise UserError("%s is not there: give an output_graph.pb" % path)
     if not arguments.export_only:
         make_folder(arguments.work_folder)
         make_speech(arguments.work_folder, num_streams, arguments.aligned)
         train(arguments.work_folder, arguments.steps, arguments.threads, arguments.start_from,
-              arguments.learning_rate, arguments.outputs)
+              arguments.learning_rate, arguments.outputs, arguments.teachers)
     export(arguments.work_folder, arguments.out_folder, arguments.outputs, arguments.mean_with)
 
 

@@ -8,9 +8,13 @@ from conftest import REPOSITORY
 from ds_graph import acoustic_network
 from ds_graph.letter_alignment import UNKNOWN_LETTER
 from utils.acoustic_graph import load_acoustic_graph
-from utils.constants import BLANK_INDEX
+from utils.acoustic_stream import letter_probabilities
+from utils.audio import read_audio
+from utils.constants import BLANK_INDEX, PROBABILITY_FLOOR
+from utils.mfcc import mfcc_of_samples
 from utils.quiet_tensorflow import tf
 from utils.speech_synthesis import PHONES
+from utils.vocal_tract import STRETCHES, SeveralHearings
 
 MINI_PB = os.path.join(REPOSITORY, "ds_graph", "deepspeech-mini", "output_graph.pb")
 
@@ -123,8 +127,8 @@ def test_unknown_letters_teach_no_spelling():
                     graph.mfccs: random.randn(lanes, num_frames + 18, 26), graph.letters: chosen,
                     graph.phones: np.zeros((lanes, num_frames), int), graph.ctc_weight: 1.0,
                     graph.frame_weights: frame_weights[:lanes],
-                    graph.state_c: np.zeros((lanes, width)), graph.learning_rate: 1e-3,
-                    graph.state_h: np.zeros((lanes, width)), graph.letter_weight: 1.0})
+                    graph.learning_rate: 1e-3, graph.letter_weight: 1.0,
+                    graph.states[0]: (np.zeros((lanes, width)), np.zeros((lanes, width)))})
         letter_loss, ctc_loss, logits, accuracy, _ = losses(letters)
         # The first lane alone is spelled from end to end.
         spelled = session.run(acoustic_network.spelling_loss(
@@ -140,6 +144,62 @@ def test_unknown_letters_teach_no_spelling():
     assert ctc_loss == pytest.approx(spelled / 3.0, rel=1e-4) and ctc_loss > 0.0
     assert unknown[0] == unknown[1] == 0.0
     assert all(np.isfinite(value).all() for value in weights.values())
+
+
+def test_teachers_say_what_three_hearings_of_their_files_do():
+    num_frames, teacher = 32, acoustic_network.weights_of_pb(MINI_PB)
+    samples = read_audio(os.path.join(REPOSITORY, "audio", "test_sentence.wav"))
+    mfccs = np.pad(mfcc_of_samples(samples), ((9, 9), (0, 0)), "constant")
+    expected = letter_probabilities(SeveralHearings(load_acoustic_graph(MINI_PB)), samples)
+    with tf.Graph().as_default(), tf.Session() as session:
+        fed = tf.placeholder(tf.float32, [1, num_frames + 18, 26])
+        states = [tuple(tf.placeholder(tf.float32, [1, 400]) for _ in "ch") for _ in STRETCHES]
+        said, new_states = acoustic_network.teachers_say(fed, num_frames, [teacher], states)
+        state, found = [(np.zeros((1, 400)),) * 2] * len(STRETCHES), []
+        for first in (0, num_frames):
+            values = dict(zip(states, state))
+            values[fed] = mfccs[np.newaxis, first:first + num_frames + 18]
+            scores, state = session.run([said, new_states], values)
+            found.append(np.exp(scores[:, 0]))
+    np.testing.assert_allclose(np.concatenate(found), expected[:2 * num_frames], atol=1e-3)
+
+
+def test_what_teachers_say_is_learnt():
+    width, num_frames, lanes = 8, 12, 4
+    random = np.random.RandomState(0)
+    initial = acoustic_network.random_weights(width, seed=1)
+    initial.update(acoustic_network.random_phone_weights(len(PHONES), seed=1))
+    teachers = [acoustic_network.random_weights(units, seed=units) for units in (6, 10)]
+    with tf.Graph().as_default(), tf.Session() as session:
+        graph = acoustic_network.training_graph(width, num_frames, initial, teachers)
+        session.run(tf.global_variables_initializer())
+        fed = {part: np.zeros((lanes, int(part.shape[-1]))) for state in graph.states
+               for part in state}
+        assert len(graph.states) == 1 + 2 * len(STRETCHES)
+        fed.update({
+            graph.mfccs: random.randn(lanes, num_frames + 18, 26), graph.learning_rate: 1e-2,
+            graph.letters: np.full((lanes, num_frames), UNKNOWN_LETTER), graph.ctc_weight: 0.0,
+            graph.phones: np.zeros((lanes, num_frames), int), graph.letter_weight: 1.0,
+            graph.frame_weights: np.ones((lanes, num_frames))})
+        losses = [session.run([graph.teacher_loss, graph.train], fed)[0] for _ in range(60)]
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_the_distance_of_saying_by_hand():
+    random = np.random.RandomState(0)
+    logits, other = random.randn(2, 3, 5, 29) * 6.0
+    counts = random.randint(1, 5, (3, 5))
+    log_p, log_q = (x - np.log(np.exp(x).sum(-1, keepdims=True)) for x in (other, logits))
+    floor = np.log(PROBABILITY_FLOOR)
+    assert log_p.min() < floor and log_q.min() < floor
+    squares = np.square(np.maximum(log_p, floor) - np.maximum(log_q, floor)).mean(-1)
+    expected = np.average((np.exp(log_p) * (log_p - log_q)).sum(-1) + 0.1 * squares,
+                          weights=counts)
+    with tf.Graph().as_default(), tf.Session() as session:
+        found, nothing = session.run([
+            acoustic_network.distance_of_saying(*(tf.constant(x, tf.float32) for x in parts))
+            for parts in ((logits, log_p, counts), (log_p, log_p, counts))])
+    assert found == pytest.approx(expected, rel=1e-4) and abs(nothing) < 1e-5
 
 
 def test_the_gradient_of_the_lstm_is_tensorflows():

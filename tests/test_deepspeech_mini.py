@@ -126,6 +126,27 @@ def test_phones_do_not_overwrite_the_graph_that_spells(flags):
     assert result.returncode == 1 and len(lines) == 1 and "--out_folder" in lines[0]
 
 
+@pytest.mark.parametrize("flag", ["--start_from", "--teachers", "--mean_with"])
+def test_a_graph_that_is_not_there_is_missed_before_speech_is_made(flag, tmp_path):
+    result = subprocess.run(
+        [sys.executable, os.path.join(REPOSITORY, "ds_graph", "make_deepspeech_mini.py"),
+         "--work_folder", str(tmp_path / "work"), flag, "absent.pb"], stderr=subprocess.PIPE)
+    lines = result.stderr.decode().splitlines()
+    assert result.returncode == 1 and len(lines) == 1
+    assert "absent.pb is not there" in lines[0] and not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize("name, complaint", [
+    ("README.md", "holds no TensorFlow graph"), ("other.pb", "no weights under the names")])
+def test_what_is_no_graph_of_this_training_teaches_nothing(name, complaint, tmp_path):
+    with tf.Graph().as_default() as graph:
+        tf.constant(1.0, name="h1")
+    (tmp_path / "other.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    (tmp_path / "README.md").write_text(u"# Not a graph")
+    with pytest.raises(UserError, match=complaint):
+        acoustic_network.weights_of_pb(str(tmp_path / name))
+
+
 def test_what_is_exported_may_be_the_mean_with_another(tmp_path, monkeypatch):
     pb = os.path.join(REPOSITORY, "ds_graph", "deepspeech-mini", "output_graph.pb")
     held, half = acoustic_network.weights_of_pb(pb), acoustic_network.weights_to_train(pb)

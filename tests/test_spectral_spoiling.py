@@ -111,3 +111,36 @@ def test_noise_falls_or_rises_towards_high_bands_as_white_noise_does():
     rises = [np.ptp(bands[[0, -1]]) * np.sign(bands[-1] - bands[0]) for bands in (
         spoiling._noise(np.random.RandomState(seed), 500).mean(0) for seed in range(40))]
     assert min(rises) < -1.5 and max(rises) > white[-5] - white[5] > 1.0
+
+
+def test_what_is_hastened_keeps_its_order_and_each_letters_ends():
+    letters = np.repeat(np.random.RandomState(0).randint(0, 29, 120), 5)
+    paces = []
+    for seed in range(20):
+        frames = spoiling.hastened(np.random.RandomState(seed), letters)
+        assert len(frames) == len(letters) and frames[0] == 0
+        steps = np.diff(frames)
+        anew = np.flatnonzero(steps < 0)
+        assert len(anew) <= 1 and (steps[steps >= 0] <= 5).all()
+        heard = frames[:anew[0] + 1] if len(anew) else frames
+        changes = np.flatnonzero(np.diff(letters[:heard[-1] + 1]))
+        assert np.isin(changes, heard).all() and np.isin(changes + 1, heard).all()
+        paces += list(np.convolve(np.diff(heard), np.ones(40) / 40.0, "valid"))
+    assert min(paces) < 0.85 and max(paces) > 1.15
+
+
+def test_letters_and_phones_stay_with_what_is_heard_anew(mfccs, silent):
+    letters = np.arange(len(mfccs)) // 3
+    for seed in range(5):
+        changed, letters_then, phones = spoiling.heard_anew(
+            np.random.RandomState(seed), mfccs, letters, np.where(silent, 7, letters), 7)
+        assert changed.shape == mfccs.shape and np.isfinite(changed).all()
+        assert ((phones == 7) | (phones == letters_then)).all()
+        assert (letters_then != letters).any()
+
+
+def test_a_missing_band_is_missing():
+    notches = [spoiling._missing_band(np.random.RandomState(seed)) for seed in range(20)]
+    assert all(notch.shape == (MEL_CHANNELS,) and notch.max() <= 0.0 for notch in notches)
+    assert all(-3.0 <= notch.min() for notch in notches)
+    assert np.mean([notch.min() < -0.4 for notch in notches]) > 0.8

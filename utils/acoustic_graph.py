@@ -282,7 +282,7 @@ def _check_names(path, names, present):
 # .pb
 
 def _load_pb(path):
-    graph_def = _read_graph_def(path)
+    graph_def = read_graph_def(path)
     nodes = {node.name: node for node in graph_def.node}
     if LATER_RELEASE_NODE in nodes or DS_NEW_STATE_C in nodes:
         raise _later_release(path)
@@ -314,7 +314,8 @@ def _load_pb(path):
     return AcousticGraph(path, num_hidden, num_steps, False, run_steps)
 
 
-def _read_graph_def(path):
+def read_graph_def(path):
+    """The GraphDef in a .pb. Raises UserError where there is none."""
     graph_def = tf.GraphDef()
     try:
         with open(path, "rb") as stream, warnings.catch_warnings(record=True) as complaints:

@@ -36,14 +36,18 @@ def stretched(stretch, bend=0.0):
     return MEL_AXIS + stretch * np.sin(np.pi * MEL_AXIS) + bend * np.sin(2.0 * np.pi * MEL_AXIS)
 
 
+def as_another_tract(stretch):
+    """[26, 26]: what MFCCs are multiplied by to be those of a tract `stretched` by so much."""
+    return bands_at(stretched(stretch)).dot(COSINE_TRANSFORM).astype(np.float32)
+
+
 class SeveralHearings:
     """Runs an AcousticGraph once for each of `stretches`; state and results as the graph's own."""
 
     def __init__(self, acoustic_graph, stretches=STRETCHES):
         self.num_steps = acoustic_graph.num_steps
         self._acoustic_graph = acoustic_graph
-        self._transforms = [bands_at(stretched(stretch)).dot(COSINE_TRANSFORM).astype(np.float32)
-                            for stretch in stretches]                       # [26, 26] each
+        self._transforms = [as_another_tract(stretch) for stretch in stretches]
 
     def zero_state(self):
         """The states at the start of a stream, one a hearing."""
