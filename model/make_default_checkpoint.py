@@ -125,7 +125,7 @@ def main():
     names_of_speaker = {}
     if args.real_data:
         names_of_speaker = write_real_corpus(REAL_CORPUS, args.real_data, args.speakers)
-    last = train(args, names, validation_names, names_of_speaker)
+    last = train(args, sorted(names), validation_names, names_of_speaker)
     keep_checkpoint(last, args.out)
     print("wrote %s.*" % args.out)
 
