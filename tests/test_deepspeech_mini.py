@@ -126,14 +126,18 @@ def test_phones_do_not_overwrite_the_graph_that_spells(flags):
     assert result.returncode == 1 and len(lines) == 1 and "--out_folder" in lines[0]
 
 
-@pytest.mark.parametrize("flag", ["--start_from", "--teachers", "--mean_with"])
-def test_a_graph_that_is_not_there_is_missed_before_speech_is_made(flag, tmp_path):
+@pytest.mark.parametrize("flags, complaint", [
+    (["--start_from", "absent.pb"], "absent.pb is not there"),
+    (["--teachers", "absent.pb"], "absent.pb is not there"),
+    (["--mean_with", "absent.pb"], "absent.pb is not there"),
+    (["--teachers", "absent.pb", "--outputs", "phones", "--out_folder", "phones"], "say letters")])
+def test_what_cannot_be_is_said_before_speech_is_made(flags, complaint, tmp_path):
     result = subprocess.run(
         [sys.executable, os.path.join(REPOSITORY, "ds_graph", "make_deepspeech_mini.py"),
-         "--work_folder", str(tmp_path / "work"), flag, "absent.pb"], stderr=subprocess.PIPE)
+         "--work_folder", str(tmp_path / "work")] + flags, stderr=subprocess.PIPE)
     lines = result.stderr.decode().splitlines()
     assert result.returncode == 1 and len(lines) == 1
-    assert "absent.pb is not there" in lines[0] and not (tmp_path / "work").exists()
+    assert complaint in lines[0] and not (tmp_path / "work").exists()
 
 
 @pytest.mark.parametrize("name, complaint", [
