@@ -304,7 +304,7 @@ def main():
         raise UserError("--outputs phones makes files that do not spell: give another --out_folder "
                         "than %s" % arguments.out_folder)
     if arguments.outputs == "phones" and arguments.teachers:
-        raise UserError("--outputs phones with --teachers, which say letters: leave out one of them")
+        raise UserError("--outputs phones, but --teachers say letters: leave out one of the two")
     num_streams = int(round(arguments.hours * 60))
     if num_streams < NUM_LANES:
         raise UserError("--hours %g: training takes %d minutes of speech at once; give at least "
