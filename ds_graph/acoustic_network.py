@@ -259,7 +259,7 @@ def phone_logits_of(logits, weights):
 
     The noise makes the evidence stand out of what 8 bits and another voice blur.
     """
-    scores = floored_log_probabilities(logits)
+    scores = floored(tf.nn.log_softmax(logits))
     scores += tf.random_normal(tf.shape(scores), stddev=PHONE_NOISE_NATS)
     hidden = tf.nn.relu(tf.nn.bias_add(tf.matmul(0.2 * scores, weights["phones/weights_1"]),
                                        weights["phones/bias_1"]))           # [n, units]
@@ -286,9 +286,9 @@ def letter_logits(contexts, state, weights):
     return linear(hidden, weights, 6), (cells[-1], outputs[-1])
 
 
-def floored_log_probabilities(logits):
-    """What an animation network gets of logits [..., 29]: ln(max(p, PROBABILITY_FLOOR))."""
-    return tf.maximum(tf.nn.log_softmax(logits), np.log(PROBABILITY_FLOOR))
+def floored(log_probabilities):
+    """What an animation network gets of log-probabilities: ln(max(p, PROBABILITY_FLOOR))."""
+    return tf.maximum(log_probabilities, np.log(PROBABILITY_FLOOR))
 
 
 def teachers_say(mfccs, chunk_frames, teachers, states):
@@ -302,7 +302,7 @@ def teachers_say(mfccs, chunk_frames, teachers, states):
                 for weights in teachers for tract in tracts]
     for (contexts, weights), state in zip(hearings, states):
         logits, new_state = letter_logits(contexts, state, weights)
-        said.append(floored_log_probabilities(logits))                      # [T B, 29]
+        said.append(floored(tf.nn.log_softmax(logits)))                     # [T B, 29]
         new_states.append(new_state)
     mean = tf.nn.log_softmax(tf.add_n(said) / len(said))
     return tf.reshape(mean, [chunk_frames, -1, NUM_LETTERS]), new_states
@@ -380,9 +380,9 @@ def distance_of_saying(logits, said, counts):
     What wins decides the first part; the second holds those that lose to it, too, as an animation
     network takes them.
     """
-    divergence = tf.reduce_sum(tf.exp(said) * (said - tf.nn.log_softmax(logits)), axis=-1)
-    squares = tf.reduce_mean(tf.square(floored_log_probabilities(logits)
-                                       - tf.maximum(said, np.log(PROBABILITY_FLOOR))), axis=-1)
+    saying = tf.nn.log_softmax(logits)
+    divergence = tf.reduce_sum(tf.exp(said) * (said - saying), axis=-1)     # [T, B]
+    squares = tf.reduce_mean(tf.square(floored(saying) - floored(said)), axis=-1)
     return weighted_mean(divergence + SQUARES_WEIGHT * squares, counts)
 
 
