@@ -8,8 +8,8 @@ A file that was edited is never written over without --force.
 """
 import argparse
 
-from utils.config import DEFAULT_CONFIG_PATH, write_default_config
-from utils.errors import run_script
+from utils.common.errors import run_script
+from utils.training.config import DEFAULT_CONFIG_PATH, write_default_config
 
 
 def get_parser():

@@ -24,9 +24,9 @@ import os
 
 import numpy as np
 
-from utils.constants import DEFAULT_EYE_SEED
-from utils.errors import UserError, run_script
-from utils.model_flags import add_model_flags
+from utils.common.constants import DEFAULT_EYE_SEED
+from utils.common.errors import UserError, run_script
+from utils.common.script_flags import add_model_flags
 
 DEFAULT_SUBJECT = "./training_data/11.mp4"
 
@@ -57,10 +57,10 @@ def main():
     if not args.subject and not os.path.isfile(labels_path):
         raise UserError("there are no labels %s; give the subject's with --labels" % labels_path)
     # After the flags are known to be right: TensorFlow alone takes seconds to import.
-    from utils import metrics, scorecard
-    from utils.audio import read_audio
-    from utils.files import write_json
-    from utils.timings import read_timings
+    from utils.scoring import metrics, scorecard
+    from utils.media.audio import read_audio
+    from utils.common.files import write_json
+    from utils.formats.timings import read_timings
     if args.subject:
         labels, samples, valid = scorecard.load_subject(*args.subject)
         args.audio_fname = labels_path = " subject ".join(args.subject)
@@ -73,8 +73,9 @@ def main():
     if args.prediction:
         system = scorecard.load_face(args.prediction)
     else:
-        from utils.animation import SpeechAnimator, animate_audio
-        from utils.audio import open_audio
+        from utils.animation.animator import SpeechAnimator
+        from utils.animation.audio_file import animate_audio
+        from utils.media.audio import open_audio
         animator = SpeechAnimator(args.tf_model_fname, args.ds_fname, args.force,
                                   style=args.style, hearings=args.hearings)
         if args.subject:
@@ -97,7 +98,7 @@ def main():
     if args.json:
         write_json(args.json, card)
     if args.html:
-        from utils.scorecard_page import write_page
+        from utils.pages.scorecard_page import write_page
         write_page(args.html, card, curves)
 
 

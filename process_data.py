@@ -20,11 +20,11 @@ import argparse
 import os
 import sys
 
-from utils.errors import UserError, run_script
+from utils.common.errors import UserError, run_script
 
 LANDMARKER_NAME = "face_landmarker.task"
 DEFAULT_FOLDER = "./training_data"
-# utils.label_sources.KINDS, whose import takes a while, and the published files.
+# utils.dataset.label_sources.KINDS, whose import takes a while, and the published files.
 LABEL_KINDS = ("live_link", "debugout", "beat", "audio2face", "mediapipe_csv", "npz", "tracker",
                "published")
 
@@ -91,21 +91,24 @@ def landmarker_path(args):
 
 def main():
     args = get_parser().parse_args()
-    from utils import processing
-    from utils.recording import Options
+    from utils.dataset.make_dataset import process_folder
+    from utils.dataset.make_subject import Options
+    from utils.dataset.summary import alignment_text, summary_table
+    from utils.pages.dataset_page import write_report
+    from utils.training.dataset_config import write_training_config
     dataset_path = args.dataset_path or os.path.join(args.training_data_path, "dataset")
     options = Options(
         labels=args.labels, landmarker_path=landmarker_path(args), fix_offset=args.fix_offset,
         neutral_path=args.neutral, calibrate=False if args.no_calibration else None,
         smooth=not args.no_smoothing, force=args.force)
-    summary = processing.process_folder(
+    summary = process_folder(
         args.training_data_path, dataset_path, options,
         args.processes or os.cpu_count() or 1, args.hold_out)
-    print(processing.summary_table(summary))
+    print(summary_table(summary))
     for name, record in summary.subjects.items():
         if "held_out_of" not in record:
             if record["alignment"]["method"] != "in step":
-                print("%s: %s" % (name, processing.alignment_text(record["alignment"])))
+                print("%s: %s" % (name, alignment_text(record["alignment"])))
             for warning in record["warnings"]:
                 print("warning: %s: %s" % (name, warning))
     for name in summary.dropped:
@@ -113,8 +116,8 @@ def main():
     for name, failure in summary.failures.items():
         print("failed: %s: %s" % (name, failure), file=sys.stderr)
     if args.report:
-        print("report: %s" % processing.write_report(args.training_data_path, dataset_path))
-    config_path, what = processing.write_training_config(dataset_path, summary.subjects)
+        print("report: %s" % write_report(args.training_data_path, dataset_path))
+    config_path, what = write_training_config(dataset_path, summary.subjects)
     if what == "edited":
         print("%s was edited and is left as it is; remove it to have one with the subjects above"
               % config_path)

@@ -18,8 +18,9 @@ import argparse
 import os
 import sys
 
-from utils.config import DEFAULT_CONFIG_PATH, Config, read_config
-from utils.errors import run_script
+from utils.common.errors import run_script
+from utils.common.script_flags import quoted
+from utils.training.config import DEFAULT_CONFIG_PATH, Config, read_config
 
 
 def get_parser():
@@ -39,13 +40,13 @@ def main():
     args = get_parser().parse_args()
     config = read_config(args.config)
     # TensorFlow takes seconds to import: after the config is known to be right.
-    from utils import trainer
-    from utils.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
-    from utils.training_data import (data_fingerprint, load_altered_copies, load_subjects,
-                                     subject_names)
-    from utils.validation import score_table
+    from utils.training import run_folder, trainer
+    from utils.deepspeech.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
+    from utils.training.subjects import (data_fingerprint, load_altered_copies, load_subjects,
+                                         subject_names)
+    from utils.training.validation import score_table
 
-    trainer.existing_run(config, args.resume, args.overwrite)   # before any long work
+    run_folder.existing_run(config, args.resume, args.overwrite)   # before any long work
     acoustic_graph = load_acoustic_graph(config.deepspeech_graph_fname)
     training_names, validation_names = subject_names(config)
     subjects = load_subjects(config, training_names + validation_names, acoustic_graph)
@@ -81,12 +82,6 @@ def command_that_runs(prefix, config):
     if config.deepspeech_graph_fname != Config().deepspeech_graph_fname:
         command += " --ds_fname %s" % quoted(config.deepspeech_graph_fname)
     return command
-
-
-def quoted(path):
-    """`path` as it can be pasted into a command line."""
-    path = os.path.normpath(path)
-    return '"%s"' % path if " " in path else path
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ never changed.
 import argparse
 import os
 
-from utils.constants import ANIMATION_FPS, DEFAULT_AUDIO, DEFAULT_EYE_SEED, MAX_FPS, MIN_FPS
-from utils.errors import run_script
-from utils.model_flags import add_model_flags
+from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, DEFAULT_EYE_SEED, MAX_FPS, MIN_FPS
+from utils.common.errors import run_script
+from utils.common.script_flags import add_model_flags
 
 
 def get_parser():
@@ -69,7 +69,7 @@ def seed(text):
 def main():
     args = get_parser().parse_args()
     # TensorFlow takes seconds to import: after the flags are known to be right.
-    from utils.animation import animate_file
+    from utils.animation.audio_file import animate_file
     written = animate_file(
         args.audio_fname, args.tf_model_fname, args.ds_fname, args.out_path, fps=args.fps,
         preview=not args.no_preview, transcript=args.transcript, force=args.force,

@@ -1,21 +1,19 @@
 """Make audio/test_sentence.wav, the sentence that the demo speaks.
 
-    python audio/make_test_sentence.py
+    python -m audio.make_test_sentence
 
 Needs the Debian package libflite1 (voice slt). The same input gives the same file.
 """
 import os
-import sys
 
 import numpy as np
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(FOLDER))
 
-from utils.audio import write_wav                       # noqa: E402
-from utils.constants import SAMPLE_RATE_HZ              # noqa: E402
-from utils.errors import run_script                     # noqa: E402
-from utils.speech_synthesis import synthesise           # noqa: E402
+from utils.common.constants import SAMPLE_RATE_HZ
+from utils.common.errors import run_script
+from utils.media.audio import write_wav
+from utils.speech.synthesis import synthesise
 
 # Lips that shut (p b m), round (oo, w, sh) and open (a), teeth on the lip (f v), and a pause.
 PHRASES = ("Poppy, my father, bought a big blue boat.",

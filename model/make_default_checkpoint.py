@@ -1,14 +1,14 @@
 """Make model/default.model, the checkpoint that run_voca.py takes where none is named.
 
-    python model/make_default_checkpoint.py --aligned training/aligned_speech \\
+    python -m model.make_default_checkpoint --aligned training/aligned_speech \\
         training/aligned_languages                                              what is shipped
-    python model/make_default_checkpoint.py [--aligned FOLDER ...] [--real_data FOLDER]
+    python -m model.make_default_checkpoint [--aligned FOLDER ...] [--real_data FOLDER]
 
 1. writes a corpus of synthetic speakers, and of aligned real speech, to training/synthetic_corpus,
-   unless it is there already (training_data/synthetic_corpus.py; it names the Debian packages that
+   unless it is there already (utils/speech/synthetic_subjects.py; it names the Debian packages that
    speak), with the faces of the teacher;
 2. with --real_data, writes the recordings of real faces there as the dataset training/real_corpus,
-   each source with its own channels, on one scale (training_data/real_corpus.py);
+   each source with its own channels, on one scale (utils/dataset/real_corpus.py);
 3. trains on both, in training/default_checkpoint;
 4. puts the last checkpoint, without the optimiser's variables, and its record here.
 
@@ -18,16 +18,14 @@ it was trained on.
 """
 import argparse
 import os
-import sys
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, REPOSITORY)
 
-from training_data.real_corpus import SOURCES, write_real_corpus        # noqa: E402
-from training_data.synthetic_corpus import write_corpus                 # noqa: E402
-from utils.config import Config                                         # noqa: E402
-from utils.constants import DEFAULT_GRAPH                               # noqa: E402
-from utils.errors import UserError, run_script                          # noqa: E402
+from utils.common.constants import DEFAULT_GRAPH
+from utils.common.errors import UserError, run_script
+from utils.dataset.real_corpus import SOURCES, write_real_corpus
+from utils.speech.synthetic_subjects import write_corpus
+from utils.training.config import Config
 
 MODEL_FOLDER = os.path.join(REPOSITORY, "model")
 NAME = "default.model"
@@ -35,7 +33,8 @@ SYNTHETIC_CORPUS, REAL_CORPUS = "./training/synthetic_corpus", "./training/real_
 RUN_FOLDER = "./training/default_checkpoint"
 # Of --real_data. What is shipped has none: neither makes the face of another better; see README.md.
 SPEAKERS = ("facegood",)
-# Copies at another speed, pitch and level (utils/augmentation.py), so that each source counts.
+# Copies at another speed, pitch and level (utils/training/augmentation.py), so that each source
+# counts.
 ALTERED_COPIES = {"facegood": 3, "grid_s1": 0}
 
 
@@ -53,7 +52,7 @@ def training_config(args, **values):
 
 def real_subjects(args, names_of_speaker, acoustic_graph):
     """The real recordings' subjects, altered copies included."""
-    from utils.training_data import load_altered_copies, load_subjects
+    from utils.training.subjects import load_altered_copies, load_subjects
     subjects = []
     for speaker, names in names_of_speaker.items():
         config = training_config(args, training_data_path=REAL_CORPUS,
@@ -66,10 +65,10 @@ def real_subjects(args, names_of_speaker, acoustic_graph):
 def train(args, synthetic_names, validation_names, names_of_speaker):
     """Train; returns the prefix of the last checkpoint."""
     # TensorFlow takes seconds to import: after the corpora are there.
-    from utils import trainer
-    from utils.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
-    from utils.training_data import data_fingerprint, load_subjects
-    from utils.validation import score_table
+    from utils.training import trainer
+    from utils.deepspeech.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
+    from utils.training.subjects import data_fingerprint, load_subjects
+    from utils.training.validation import score_table
     acoustic_graph = load_acoustic_graph(args.graph)
     config = training_config(
         args, training_data_path=SYNTHETIC_CORPUS, subject_for_validation=validation_names,
@@ -94,8 +93,8 @@ def train(args, synthetic_names, validation_names, names_of_speaker):
 
 def keep_checkpoint(prefix, kept_prefix):
     """Write the network's variables and record of checkpoint `prefix` as `kept_prefix`."""
-    from utils.checkpoint import read_checkpoint_info, save_checkpoint
-    from utils.voca_model import VocaModel
+    from utils.network.checkpoint import read_checkpoint_info, save_checkpoint
+    from utils.network.voca_model import VocaModel
 
     model = VocaModel.from_checkpoint(prefix)
     save_checkpoint(model.session, model.saver, kept_prefix, read_checkpoint_info(prefix))

@@ -1,28 +1,26 @@
 """Make the embedded training set, or the larger corpus behind the default checkpoint.
 
-    python training_data/make_embedded_set.py
+    python -m training_data.make_embedded_set
         writes training_data/1.mp4 ... 11.mp4 with 1.csv ... 11.csv: eleven synthetic voices, the
         drawn face that speaks, and its blendshapes as Live Link Face CSV. These files are part
         of the repository; subject 11 is the validation subject.
-    python training_data/make_embedded_set.py --minutes 90 --out_path training/synthetic_corpus
+    python -m training_data.make_embedded_set --minutes 90 --out_path training/synthetic_corpus
         writes that much speech as NAME.wav + NAME.csv instead, without pictures.
 
-Speech comes from Debian's espeak-ng, flite and festival voices (utils/speech_synthesis.py names
-the packages), faces from phone times (utils/coarticulation.py).
+Speech comes from Debian's espeak-ng, flite and festival voices (utils/speech/synthesis.py names
+the packages), faces from phone times (utils/speech/coarticulation.py).
 """
 import argparse
 import os
-import sys
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(FOLDER))
 
-from training_data.synthetic_corpus import (face_of_passage, speak_passage,     # noqa: E402
-                                            write_corpus, write_subject)
-from utils.channels import MODEL_CHANNELS                       # noqa: E402
-from utils.constants import ANIMATION_FPS, SAMPLE_RATE_HZ       # noqa: E402
-from utils.errors import run_script                             # noqa: E402
-from utils.preview_video import write_preview                   # noqa: E402
+from utils.common.channels import MODEL_CHANNELS
+from utils.common.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
+from utils.common.errors import run_script
+from utils.preview.video import write_preview
+from utils.speech.synthetic_subjects import (face_of_passage, speak_passage, write_corpus,
+                                             write_subject)
 
 # voice, speed, pitch, sentences: in each set lips shut, open, round and meet the teeth.
 SUBJECTS = (

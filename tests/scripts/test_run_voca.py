@@ -1,0 +1,290 @@
+"""run_voca.py as a user runs it, on the files that come with the repository."""
+import csv
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy.io import wavfile
+
+from tests.helpers.graphs import write_random_graph
+from tests.helpers.paths import REPOSITORY
+from utils.animation.animator import SpeechAnimator
+from utils.animation.audio_file import animate_audio, animate_file
+from utils.animation.eye_motion import EyeMotion
+from utils.common.channels import LIVE_LINK_CSV_CHANNELS, mouth_opening, reorder
+from utils.common.constants import DEFAULT_AUDIO, DEFAULT_CHECKPOINT, DEFAULT_GRAPH, SAMPLE_RATE_HZ
+from utils.common.errors import UserError
+from utils.deepspeech.acoustic_graph import load_acoustic_graph
+from utils.deepspeech.vtlp import SeveralHearings
+from utils.deepspeech.windows import speech_windows
+from utils.formats.npz import read_npz
+from utils.media.audio import open_audio, read_audio, write_wav
+from utils.network.voca_model import VocaModel
+
+MODEL = os.path.join(REPOSITORY, DEFAULT_CHECKPOINT)
+GRAPH = os.path.join(REPOSITORY, DEFAULT_GRAPH)
+SENTENCE = os.path.join(REPOSITORY, DEFAULT_AUDIO)
+
+
+def run(*flags):
+    """(exit status, stdout, stderr) of the script in the repository."""
+    process = subprocess.Popen([sys.executable, "run_voca.py"] + list(flags), cwd=REPOSITORY,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = process.communicate()
+    return process.returncode, out.decode("utf-8"), err.decode("utf-8")
+
+
+@pytest.fixture(scope="module")
+def animator():
+    return SpeechAnimator(MODEL, GRAPH)
+
+
+def animate_array(animator, samples):
+    animator.start()
+    return np.concatenate([animator.feed(samples), animator.finish()])
+
+
+def test_demo_writes_every_file_and_nothing_on_stderr(tmp_path):
+    out_path = str(tmp_path / "out")
+    status, out, err = run("--out_path", out_path)
+    assert (status, err) == (0, "")
+    names = ["blendshapes.csv", "blendshapes.npz", "blendshapes.json", "curves.png",
+             "preview.mp4"]
+    assert sorted(os.listdir(out_path)) == sorted(names)
+    assert all(os.path.join(out_path, name) in out for name in names)
+
+    num_samples = len(read_audio(SENTENCE))
+    num_frames = math.ceil(num_samples * 30.0 / SAMPLE_RATE_HZ)
+    weights, channels, fps = read_npz(os.path.join(out_path, "blendshapes.npz"))
+    assert weights.shape == (num_frames, 52) and fps == 30
+    assert weights.min() >= 0.0 and weights.max() <= 1.0
+    assert weights[:, channels.index("eyeBlinkLeft")].max() > 0.8
+
+    with open(os.path.join(out_path, "blendshapes.csv"), newline="") as stream:
+        rows = list(csv.reader(stream))
+    assert len(rows) == num_frames + 1 and {len(row) for row in rows} == {63}
+    assert [row[0] for row in rows[1:4]] == ["00:00:00:00.000", "00:00:00:02.000",
+                                             "00:00:00:04.000"]
+    written = np.array(rows[1:])[:, 2:54].astype(float)
+    np.testing.assert_allclose(written, reorder(weights, channels, LIVE_LINK_CSV_CHANNELS),
+                               atol=1e-6)
+
+    with open(os.path.join(out_path, "blendshapes.json")) as stream:
+        packets = json.load(stream)
+    jaw_open = [packet["scene"]["actors"][0]["face"]["jawOpen"] for packet in packets]
+    np.testing.assert_allclose(jaw_open, 100 * weights[:, channels.index("jawOpen")], atol=1e-3)
+
+    duration_s = open_audio(os.path.join(out_path, "preview.mp4")).duration_s
+    assert abs(duration_s - num_frames / 30.0) < 0.1
+
+
+def test_demo_moves_the_mouth_and_rests_at_the_ends(animator):
+    weights, loudness, _ = animate_audio(animator, open_audio(SENTENCE))
+    opening = mouth_opening(weights, animator.channels)
+    assert np.percentile(opening, 95) > 0.15
+    assert np.corrcoef(opening, loudness)[0, 1] > 0.4
+    assert opening[:2].max() < 0.25 * np.percentile(opening, 95)
+
+
+@pytest.mark.parametrize("make", [np.zeros, lambda n: 3e-5 * np.random.RandomState(0).randn(n)])
+def test_mouth_stays_shut_in_silence(animator, make):
+    opening = mouth_opening(animate_array(animator, make(4 * SAMPLE_RATE_HZ).astype(np.float32)),
+                            animator.channels)
+    assert opening.shape == (120,) and opening.mean() < 0.03
+
+
+def test_blocks_of_any_size_give_the_same_face(animator):
+    samples = read_audio(SENTENCE)[:2 * SAMPLE_RATE_HZ]
+    whole = animate_array(animator, samples)
+    animator.start()
+    random, parts = np.random.RandomState(1), []
+    while len(samples):
+        block, samples = np.split(samples, [random.randint(1, 5000)])
+        parts.append(animator.feed(block))
+    parts.append(animator.finish())
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)
+
+
+def test_every_frame_is_the_networks_of_its_window(animator):
+    samples = read_audio(SENTENCE)[:30000]
+    graph, model = load_acoustic_graph(GRAPH), VocaModel.from_checkpoint(MODEL)
+    faces = []
+    for heard, animates in ((SeveralHearings(graph), animator),
+                            (graph, SpeechAnimator(MODEL, GRAPH, hearings=1))):
+        expected = model.predict(speech_windows(heard, samples, animator.profile))
+        faces.append(animate_array(animates, samples))
+        np.testing.assert_allclose(faces[-1], expected, atol=1e-6)
+    assert np.abs(faces[0] - faces[1]).max() > 0.01
+
+
+def test_eye_motion_moves_eyes_and_brows_only(animator):
+    samples = np.tile(read_audio(SENTENCE), 2)
+    network = animate_array(animator, samples)
+    seeded = SpeechAnimator(MODEL, GRAPH, eye_motion_seed=5)
+    expected = EyeMotion(animator.channels, animator.fps, 5).feed(network)
+    np.testing.assert_allclose(animate_array(seeded, samples), expected, atol=1e-6)
+    again = animate_array(seeded, samples)                      # start() begins the motion again
+    np.testing.assert_allclose(again, expected, atol=1e-6)
+    assert again[:, animator.channels.index("eyeBlinkLeft")].max() > 0.8
+    mouth = [i for i, name in enumerate(animator.channels) if name.startswith(("mouth", "jaw"))]
+    np.testing.assert_allclose(again[:, mouth], network[:, mouth], atol=1e-6)
+
+
+def test_eye_motion_is_the_files_default(animator, tmp_path):
+    """Of the script, test_demo... sees the default and test_transcript... --no_eye_motion."""
+    written = {}
+    for options in ({}, {"eye_motion_seed": 0}, {"eye_motion_seed": 1}):
+        animate_file(SENTENCE, MODEL, GRAPH, str(tmp_path), preview=False, **options)
+        written[options.get("eye_motion_seed")], _, _ = read_npz(str(tmp_path / "blendshapes.npz"))
+    np.testing.assert_array_equal(written[None], written[0])
+    assert np.abs(written[0] - written[1]).max() > 0.5
+
+
+def test_loudness_is_the_rms_of_each_frame(animator, tmp_path):
+    """A tone in the last quarter of 13 s, which come in more than one block."""
+    samples = np.zeros(13 * SAMPLE_RATE_HZ, np.float32)
+    samples[-len(samples) // 4:] = 0.5 * np.sin(np.arange(len(samples) // 4) * 0.5)
+    samples[:SAMPLE_RATE_HZ] = 0.25
+    write_wav(str(tmp_path / "tone.wav"), samples)
+    _, loudness, duration_s = animate_audio(animator, open_audio(str(tmp_path / "tone.wav")))
+    assert duration_s == 13.0 and len(loudness) == 390
+    np.testing.assert_allclose(loudness[:29], 0.25, atol=1e-3)
+    np.testing.assert_allclose(loudness[32:292], 0.0, atol=1e-3)
+    np.testing.assert_allclose(loudness[294:], 0.5 / np.sqrt(2), atol=0.01)
+
+
+@pytest.mark.parametrize("fps", [24, 25, 29.97, 60])
+def test_fps_resamples_and_covers_the_audio(tmp_path, fps):
+    samples = read_audio(SENTENCE)[:25000]
+    audio_path = str(tmp_path / "cut.wav")
+    write_wav(audio_path, samples)
+    written = animate_file(audio_path, MODEL, GRAPH, str(tmp_path / "out"), fps=fps,
+                           preview=False)
+    assert not any(path.endswith("preview.mp4") for path in written)
+    weights, _, found_fps = read_npz(str(tmp_path / "out" / "blendshapes.npz"))
+    assert (len(weights), found_fps) == (math.ceil(25000 * fps / SAMPLE_RATE_HZ), fps)
+
+
+def test_published_command_on_a_clean_clone_says_what_is_missing():
+    status, _, err = run(
+        "--tf_model_fname", "./model/gstep_199800.model",
+        "--ds_fname", "./ds_graph/deepspeech-0.5.0-models/output_graph.tflite",
+        "--audio_fname", "./audio/test_sentence.wav")
+    assert status == 1 and err.count("\n") == 1 and err.startswith("error: ")
+    for part in ("gstep_199800.model", "deepspeech-0.5.0-models", "mozilla/DeepSpeech",
+                 "python run_voca.py"):
+        assert part in err
+
+
+def test_bad_flags_end_with_status_2():
+    for flags in (["--seed", "-1"], ["--seed", "x"], ["--fps", "61"], ["--fps", "nan"],
+                  ["--hearings", "2"], ["--no_such_flag"]):
+        status, _, err = run(*flags)
+        assert status == 2 and "Traceback" not in err
+
+
+def test_bad_audio_is_one_line_and_leaves_nothing(tmp_path):
+    bad = tmp_path / "notes.wav"
+    bad.write_text("not a sound")
+    status, out, err = run("--audio_fname", str(bad), "--out_path", str(tmp_path / "out"))
+    assert (status, out, err.count("\n")) == (1, "", 1) and str(bad) in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("samples, says", [
+    (np.zeros(0, np.float32), "at least"), (np.zeros(800, np.float32), "0.1 s"),
+    (np.full(16000, np.nan, np.float32), "NaN")])
+def test_unusable_sound_is_refused(tmp_path, samples, says):
+    audio_path = str(tmp_path / "bad.wav")
+    wavfile.write(audio_path, SAMPLE_RATE_HZ, samples)
+    with pytest.raises(UserError, match=says):
+        animate_file(audio_path, MODEL, GRAPH, str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_out_path_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(UserError, match="out"):
+        animate_file(SENTENCE, MODEL, GRAPH, str(tmp_path / "out"), preview=False)
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_other_acoustic_graph_is_refused_unless_forced(tmp_path):
+    other = os.path.join(write_random_graph(str(tmp_path), width=16), "output_graph.pb")
+    with pytest.raises(UserError, match="--force"):
+        SpeechAnimator(MODEL, other)
+    assert SpeechAnimator(MODEL, other, force=True).profile == "deepspeech"
+
+
+@pytest.mark.parametrize("width, hearings, expected", [
+    (16, None, 3), (16, 1, 1), (2048, None, 1), (2048, 3, 3)])
+def test_a_small_graph_hears_a_voice_three_times(tmp_path, monkeypatch, width, hearings, expected):
+    graph = load_acoustic_graph(os.path.join(
+        write_random_graph(str(tmp_path), width=16), "output_graph.pb"))
+    runs, run = [], graph.run
+    monkeypatch.setattr(graph, "run", lambda *args: runs.append(args) or run(*args))
+    graph.num_hidden = width
+    monkeypatch.setattr("utils.animation.animator.load_acoustic_graph", lambda path: graph)
+    animator = SpeechAnimator(MODEL, "", force=True, hearings=hearings)
+    graph.num_hidden = 16                                   # for its state
+    animator.start()
+    animator.feed(np.zeros(SAMPLE_RATE_HZ, np.float32))     # two runs of 0.32 s
+    assert len(runs) == 2 * expected
+
+
+def test_both_containers_of_the_release_fit_the_checkpoint(animator):
+    samples = read_audio(SENTENCE)[:2 * SAMPLE_RATE_HZ]
+    from_pb = animate_array(SpeechAnimator(MODEL, GRAPH.replace(".tflite", ".pb")), samples)
+    assert np.abs(from_pb - animate_array(animator, samples)).max() < 0.05
+
+
+def test_checkpoint_without_a_record_runs_on_the_reference_profile(tmp_path):
+    for suffix in (".index", ".data-00000-of-00001"):
+        shutil.copy(MODEL + suffix, str(tmp_path))
+    animator = SpeechAnimator(str(tmp_path), GRAPH)
+    assert animator.profile == "reference"
+    weights, _, duration_s = animate_audio(animator, open_audio(SENTENCE))
+    # What is published stays as it is: no eye motion.
+    seeded = SpeechAnimator(str(tmp_path), GRAPH, eye_motion_seed=0)
+    np.testing.assert_array_equal(animate_audio(seeded, open_audio(SENTENCE))[0], weights)
+    assert len(weights) == math.ceil(duration_s * 30)
+
+
+@pytest.mark.parametrize("chunk_s", [0.5, 0.1])
+def test_published_files_give_the_published_numbers(reference_vectors, chunk_s):
+    vectors = np.load(os.path.join(reference_vectors, "vectors.npz"))
+    animator = SpeechAnimator(
+        os.path.join(reference_vectors, "gstep_199800.model"),
+        os.path.join(reference_vectors, "deepspeech_64", "output_graph.tflite"),
+        reference_chunk_s=chunk_s)
+    weights, _, _ = animate_audio(
+        animator, open_audio(os.path.join(reference_vectors, "speech_22k.wav")))
+    expected = vectors["pipeline_%s" % chunk_s]
+    np.testing.assert_allclose(weights[:len(expected)], expected, atol=1e-4)
+    # The tail that the published features drop: the last pose is held.
+    np.testing.assert_allclose(weights[len(expected):] - expected[-1], 0, atol=1e-4)
+
+
+def test_transcript_or_the_reason_why_not(tmp_path):
+    status, out, err = run("--out_path", str(tmp_path), "--no_preview", "--no_eye_motion",
+                           "--transcript")
+    assert status == 0
+    weights, channels, _ = read_npz(str(tmp_path / "blendshapes.npz"))
+    assert weights[:, channels.index("eyeBlinkLeft")].max() < 0.5
+    try:
+        import deepspeech                       # noqa: F401
+    except ImportError:
+        assert err.startswith("no transcript: ") and err.count("\n") == 1
+        assert not (tmp_path / "transcript.csv").exists()
+        return
+    assert err == "" and "heard: " in out
+    with open(str(tmp_path / "transcript.csv"), newline="") as stream:
+        rows = list(csv.reader(stream))
+    assert rows[0] == ["word", "start_s", "end_s"] and len(rows) > 5
+    starts_s = [float(row[1]) for row in rows[1:]]
+    assert starts_s == sorted(starts_s) and starts_s[-1] < len(read_audio(SENTENCE)) / 16000.0

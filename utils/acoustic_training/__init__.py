@@ -1,0 +1,4 @@
+"""How an acoustic graph is made: recordings, alignment, streams, network, training.
+
+May import: common, media, deepspeech, speech.
+"""

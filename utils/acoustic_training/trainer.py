@@ -1,0 +1,181 @@
+"""The training loop of the acoustic graph: lanes of streams in, weights saved."""
+import os
+import time
+
+import numpy as np
+
+from utils.common.constants import CONTEXT_FRAMES
+from utils.common.errors import UserError
+from utils.common.files import written_aside
+
+WIDTH = 400                         # .pb and .tflite together 4.0 MB
+NUM_LANES, CHUNK_FRAMES = 64, 96    # a step learns from 64 pieces of 1.92 s
+LEARNING_RATE, LAST_LEARNING_RATE = 1.5e-3, 5e-5
+WARM_UP_STEPS = 100
+CTC_FROM = 0.3                      # part of the training after which CTC joins in
+CTC_WEIGHT = 1.0
+LETTER_WEIGHT, LETTER_WEIGHT_WITH_CTC = 1.0, 0.4
+# A frame of these counts double: what lips and tongue must not miss. So does one of the first
+# after silence, where nothing before tells which phone it may be.
+SEEN_PHONES = ("P", "B", "M", "F", "V", "W", "UW", "TH", "DH")
+ONSET_FRAMES = 6
+# --outputs phones: 28 classes of what lips hardly tell apart, and silence in the blank's place.
+PHONE_CLASSES = ("AA", "AE", "AH AX", "AO", "AW", "AY", "EH", "ER R", "EY", "IH", "IY", "OW", "OY",
+                 "UH", "UW", "W", "Y", "L", "P B", "M", "F V", "TH DH", "T D", "N NG", "S Z",
+                 "SH ZH", "CH JH", "K G HH", "sil")
+RESET_PROBABILITY = 0.06            # of a lane starting anew, as a file does
+SAVE_EVERY_STEPS = 100
+
+
+def lanes_of_streams(streams, random):
+    """One pass over the corpus as parallel lanes, in a new order.
+
+    Returns (MFCCs [lanes, frames + 18, 26] with zero vectors before and after, as a file has
+    them; letters and phones [lanes, frames]). Every minute sounds as of another speaker, with
+    other breaths, in another place than on the last pass.
+    """
+    from utils.acoustic_training.spectral_augmentation import heard_anew
+    from utils.speech.phones import PHONES, SILENCE
+    mfccs, letters, phones = streams
+    # Aligners' dictionaries call the reduced vowel by the full one's name.
+    phones = np.where(phones == PHONES.index("AX"), PHONES.index("AH"), phones)
+    silence = PHONES.index(SILENCE)
+    per_lane = len(mfccs) // NUM_LANES
+    chosen = random.permutation(len(mfccs))[:per_lane * NUM_LANES]
+    mfccs, letters, phones = (np.stack(part) for part in zip(*(
+        heard_anew(random, mfccs[i], letters[i], phones[i], silence) for i in chosen)))
+    mfccs = mfccs.reshape(NUM_LANES, -1, mfccs.shape[-1])
+    padded = np.pad(mfccs, ((0, 0), (CONTEXT_FRAMES, CONTEXT_FRAMES), (0, 0)), "constant")
+    return padded, letters.reshape(NUM_LANES, -1), phones.reshape(NUM_LANES, -1)
+
+
+def frame_weights(phones):
+    """What each frame of these classes in PHONES counts, [lanes, frames] both."""
+    from utils.speech.phones import PHONES, SILENCE
+    seen = np.isin(phones, [PHONES.index(phone) for phone in SEEN_PHONES])
+    silent = phones == PHONES.index(SILENCE)
+    before = np.pad(silent, ((0, 0), (ONSET_FRAMES, 0)), "constant")
+    lately = np.any([before[:, k:k + phones.shape[1]] for k in range(ONSET_FRAMES)], axis=0)
+    return np.float32((1 + seen) * (1 + (lately & ~silent)))
+
+
+def phone_targets(phones):
+    """PHONE_CLASSES of phones, integer arrays of any shape."""
+    from utils.speech.phones import PHONES
+    class_of = {phone: number for number, group in enumerate(PHONE_CLASSES)
+                for phone in group.split()}
+    return np.array([class_of[phone] for phone in PHONES])[phones]
+
+
+def learning_rate(step, num_steps, highest):
+    """Rises to the highest over the first steps, then falls along half a cosine."""
+    if step < WARM_UP_STEPS:
+        return highest * (step + 1) / WARM_UP_STEPS
+    part = (step - WARM_UP_STEPS) / float(max(1, num_steps - WARM_UP_STEPS))
+    return LAST_LEARNING_RATE + (highest - LAST_LEARNING_RATE) * 0.5 * (
+        1.0 + np.cos(np.pi * min(part, 1.0)))
+
+
+def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING_RATE,
+          outputs="letters", teachers=()):
+    """Learn from the streams in `folder`; weights go to `weights_path` there.
+
+    start_from: an output_graph.pb, no wider, whose weights to begin with instead of random ones;
+    it can spell already, so CTC joins in at once.
+    outputs: "letters", or "phones" for PHONE_CLASSES in their place and no CTC.
+    teachers: output_graph.pb of any width; what they say in the mean is learnt, too.
+    """
+    from utils.acoustic_training import graph_files, network, training_graph
+    from utils.acoustic_training.streams import load_streams
+    from utils.common.quiet_tensorflow import tf
+    from utils.speech.phones import PHONES
+
+    random = np.random.RandomState(5)
+    path = weights_path(folder, outputs)
+    if start_from is None:
+        initial = network.random_weights(WIDTH, seed=5)
+        ctc_from_step = CTC_FROM * num_steps
+    else:
+        initial = network.widened(
+            graph_files.weights_to_train(start_from), WIDTH, seed=5)
+        ctc_from_step = WARM_UP_STEPS
+    if outputs == "phones":
+        ctc_from_step = num_steps
+        initial.update((name, value) for name, value in network.random_weights(
+            WIDTH, seed=5).items() if name.startswith("layer_6/"))
+    initial.update(training_graph.random_phone_weights(len(PHONES), seed=5))
+    first_step, saved = saved_variables(path)
+    initial.update((name, saved[name]) for name in initial if name in saved)
+    settings = tf.ConfigProto(intra_op_parallelism_threads=num_threads,
+                              inter_op_parallelism_threads=1)
+    with tf.Graph().as_default(), tf.Session(config=settings) as session:
+        tf.set_random_seed(5)
+        graph = training_graph.training_graph(
+            WIDTH, CHUNK_FRAMES, initial, [graph_files.weights_of_pb(pb) for pb in teachers])
+        session.run(tf.global_variables_initializer())
+        states = [[np.zeros((NUM_LANES, int(part.shape[-1])), np.float32) for part in state]
+                  for state in graph.states]
+        step, started_s, sums = first_step, time.time(), []
+        while step < num_steps:
+            mfccs, letters, phones = lanes_of_streams(load_streams(folder), random)
+            weights = frame_weights(phones)
+            if outputs == "phones":
+                letters = phone_targets(phones)
+            for first in range(0, letters.shape[1] - CHUNK_FRAMES + 1, CHUNK_FRAMES):
+                frames = slice(first, first + CHUNK_FRAMES)
+                chunk = np.array(mfccs[:, first:first + CHUNK_FRAMES + 2 * CONTEXT_FRAMES])
+                anew = random.rand(NUM_LANES) < (1.0 if first == 0 else RESET_PROBABILITY)
+                chunk[anew, :CONTEXT_FRAMES] = 0.0
+                states = [[np.where(anew[:, np.newaxis], 0.0, part) for part in state]
+                          for state in states]
+                with_ctc = step >= ctc_from_step
+                fed = {part: value for pair in zip(graph.states, states)
+                       for part, value in zip(*pair)}
+                fed.update(
+                    {graph.mfccs: chunk, graph.letters: letters[:, frames],
+                     graph.phones: phones[:, frames], graph.frame_weights: weights[:, frames],
+                     graph.learning_rate: learning_rate(step, num_steps, highest_rate),
+                     graph.ctc_weight: CTC_WEIGHT if with_ctc else 0.0,
+                     graph.letter_weight: LETTER_WEIGHT_WITH_CTC if with_ctc else LETTER_WEIGHT})
+                results, states, _ = session.run([
+                    [graph.letter_loss, graph.phone_loss, graph.ctc_loss, graph.teacher_loss,
+                     graph.letter_accuracy, graph.phone_accuracy],
+                    graph.new_states, graph.train], fed)
+                sums.append(results)
+                step += 1
+                if not np.isfinite(results[0]):
+                    raise UserError("the loss is no number at step %d; the last good weights are "
+                                    "in %s" % (step, path))
+                if step % 20 == 0:
+                    rate = (step - first_step) / (time.time() - started_s)
+                    print("step %d of %d  letters %.3f  phones %.3f  ctc %.3f  teachers %.3f  "
+                          "right letters %.3f  phones %.3f  %.2f steps/s  %.0f s left" % (
+                              (step, num_steps) + tuple(np.mean(sums, axis=0))
+                              + (rate, (num_steps - step) / rate)), flush=True)
+                    sums = []
+                if step % SAVE_EVERY_STEPS == 0 or step == num_steps:
+                    save_variables(path, step, *session.run([graph.variables, graph.plain]))
+                if step == num_steps:
+                    return
+
+
+def weights_path(folder, outputs):
+    return os.path.join(folder, {"letters": "weights.npz", "phones": "weights-phones.npz"}[outputs])
+
+
+def save_variables(path, step, variables, plain):
+    """What training goes on from, and under "plain/" what the files hold."""
+    arrays = {"step": np.int64(step)}
+    arrays.update(variables)
+    arrays.update(("plain/" + name, value) for name, value in plain.items())
+    with written_aside(path) as aside:
+        np.savez(aside, **arrays)
+
+
+def saved_variables(path):
+    """(step, variables) of an interrupted training, or (0, none)."""
+    if not os.path.isfile(path):
+        return 0, {}
+    with np.load(path) as arrays:
+        return int(arrays["step"]), {name: arrays[name] for name in arrays.files
+                                     if name != "step" and not name.startswith("plain/")}

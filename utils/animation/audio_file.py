@@ -1,0 +1,129 @@
+"""From an audio file to the files of its animation: the pipeline behind run_voca.py."""
+import os
+import sys
+
+import numpy as np
+from tqdm import tqdm
+
+from utils.animation.animator import SpeechAnimator
+from utils.common.constants import (DEFAULT_EYE_SEED, PROFILE_REFERENCE, REFERENCE_CHUNK_S,
+                                    SAMPLE_RATE_HZ)
+from utils.common.errors import UserError
+from utils.common.resample import num_frames_of, resample_frames
+from utils.deepspeech.transcript import (TranscriptUnavailable, files_for_transcript, transcribe,
+                                         write_transcript)
+from utils.formats.live_link_csv import write_live_link_csv
+from utils.formats.npz import write_npz
+from utils.formats.rokoko_json import write_rokoko_json
+from utils.media.audio import open_audio
+from utils.preview.curve_pictures import write_curves_png
+from utils.preview.video import write_preview
+
+BLOCK_S = 10.0                      # audio held at a time
+
+
+def animate_audio(animator, audio, show_progress=False):
+    """The weights of a whole file, its loudness beside them, and its length.
+
+    Args:
+      animator: a SpeechAnimator; a stream is started on it.
+      audio: what open_audio gave.
+      show_progress: a progress bar on stderr, in seconds of audio.
+    Returns:
+      weights [frames, 52] at animator.fps, frames = ceil(duration_s * fps);
+      loudness [frames], the RMS of each frame's samples; duration_s.
+    """
+    # The published features resample in their own way: they take the sound as it is.
+    as_it_is = animator.profile == PROFILE_REFERENCE
+    rate_hz = audio.sample_rate_hz if as_it_is else SAMPLE_RATE_HZ
+    resampler = "none" if as_it_is else "ffmpeg"
+    animator.start(rate_hz)
+    weights, loudness, num_samples = [], _LoudnessMeter(rate_hz, animator.fps), 0
+    with tqdm(total=audio.duration_s and round(audio.duration_s, 1), unit="s", desc="speech",
+              disable=not show_progress or None, leave=False) as progress:
+        for samples in audio.blocks(BLOCK_S, resampler=resampler):
+            weights.append(animator.feed(samples))
+            loudness.feed(samples)
+            num_samples += len(samples)
+            progress.update(round(len(samples) / float(rate_hz), 1))
+        weights.append(animator.finish())
+    duration_s = num_samples / float(rate_hz)
+    num_frames = num_frames_of(duration_s, animator.fps)
+    weights = np.concatenate(weights)                           # [frames, 52]
+    if not len(weights):
+        raise UserError("%s lasts %.2f s, less than one chunk of the %s profile: give a longer clip"
+                        % (audio.path, duration_s, animator.profile))
+    # The `reference` profile drops the tail of the last chunk: the face holds its last pose.
+    weights = resample_frames(weights, animator.fps, animator.fps, num_frames)
+    return weights, loudness.finish(num_frames), duration_s
+
+
+class _LoudnessMeter:
+    """RMS of the samples of each animation frame, fed in blocks."""
+
+    def __init__(self, sample_rate_hz, fps):
+        self._frame_samples = sample_rate_hz / float(fps)
+        self._power_sum = np.zeros(0)
+        self._num_samples = 0
+
+    def feed(self, samples):
+        frame = ((self._num_samples + np.arange(len(samples))) / self._frame_samples).astype(int)
+        self._num_samples += len(samples)
+        power = np.bincount(frame, np.square(samples, dtype=np.float64))    # [frames so far]
+        power[:len(self._power_sum)] += self._power_sum
+        self._power_sum = power
+
+    def finish(self, num_frames):
+        power = np.zeros(num_frames)
+        num_known = min(num_frames, len(self._power_sum))
+        power[:num_known] = self._power_sum[:num_known]
+        return np.sqrt(power / self._frame_samples)             # [num_frames]
+
+
+def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None, fps=30,
+                 preview=True, transcript=False, force=False,
+                 reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None,
+                 hearings=None):
+    """Animate one audio file and write its files.
+
+    Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,
+      eye_motion_seed None adds no eye motion.
+    Returns:
+      the paths written, in the order written.
+    Raises:
+      UserError: for any input that cannot be used; what was written before stays whole.
+    """
+    audio = open_audio(audio_path)
+    if out_path is None:
+        name = os.path.splitext(os.path.basename(audio_path))[0]
+        out_path = os.path.join(".", "animation_output", name)
+    animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force, reference_chunk_s,
+                              eye_motion_seed, style, hearings)
+    weights, loudness, duration_s = animate_audio(animator, audio, show_progress=True)
+    names = animator.channels
+    num_frames = num_frames_of(duration_s, fps)
+    weights = resample_frames(weights, animator.fps, fps, num_frames)       # [num_frames, 52]
+    loudness = resample_frames(loudness[:, np.newaxis], animator.fps, fps, num_frames)[:, 0]
+
+    written = []
+
+    def write(name, writer, *args):
+        path = os.path.join(out_path, name)
+        writer(path, *args)
+        written.append(path)
+
+    write("blendshapes.csv", write_live_link_csv, weights, names, fps)
+    write("blendshapes.npz", write_npz, weights, names, fps)
+    write("blendshapes.json", write_rokoko_json, weights, names, fps)
+    write("curves.png", write_curves_png, weights, names, fps, loudness)
+    if preview:
+        write("preview.mp4", write_preview, weights, names, fps, audio_path)
+    if transcript:
+        try:
+            words = transcribe(*files_for_transcript(acoustic_graph_path), audio=audio.blocks())
+        except TranscriptUnavailable as unavailable:
+            print("no transcript: %s" % unavailable, file=sys.stderr)
+        else:
+            print("heard: %s" % " ".join(word for word, _, _ in words))
+            write("transcript.csv", write_transcript, words)
+    return written

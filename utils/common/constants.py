@@ -1,0 +1,68 @@
+"""The one home of the rates, sizes and tensor names that the parts agree on.
+
+Nothing else in the project repeats one of these numbers. Sources: the DeepSpeech 0.5.0
+release (util/config.py, native_client/deepspeech.cc) and the published VOCA-52 network.
+"""
+
+# Audio, as DeepSpeech 0.5.0 takes it.
+SAMPLE_RATE_HZ = 16000
+INT16_SCALE = 32768.0               # PCM in [-1, 1) is int16 / 32768
+MFCC_WINDOW_SAMPLES = 512           # 32 ms
+MFCC_STEP_SAMPLES = 320             # 20 ms
+MFCC_COEFFICIENTS = 26
+CONTEXT_FRAMES = 9                  # past, and as many to come
+CONTEXT_WINDOW_FRAMES = 2 * CONTEXT_FRAMES + 1
+ACOUSTIC_STEPS = 16                 # steps of one run of a released graph
+ACOUSTIC_FPS = SAMPLE_RATE_HZ // MFCC_STEP_SAMPLES   # 50 steps a second
+
+# The alphabet: space, a..z, apostrophe, then the CTC blank (last class, not in alphabet.txt).
+ALPHABET = " abcdefghijklmnopqrstuvwxyz'"
+NUM_LETTERS = len(ALPHABET) + 1     # 29
+BLANK_INDEX = len(ALPHABET)         # 28
+
+# Animation.
+ANIMATION_FPS = 30                  # the rate the network is trained and run at
+WINDOW_FRAMES = 16                  # animation frames of features that one output frame sees
+WINDOW_PAST_FRAMES = 8              # window i holds frames i-8 .. i+7
+NUM_BLENDSHAPES = 52
+MIN_FPS, MAX_FPS = 24, 60           # what --fps takes
+MIN_AUDIO_S = 0.1                   # a shorter clip is refused
+
+# What comes with the repository, and is taken where nothing else is named.
+DEFAULT_CHECKPOINT = "./model/default.model"
+DEFAULT_GRAPH = "./ds_graph/deepspeech-mini/output_graph.tflite"
+DEFAULT_AUDIO = "./audio/test_sentence.wav"
+DEFAULT_EYE_SEED = 0                # of the blinks and brows that run_voca.py adds
+MOST_HEARINGS = 3                   # vocal tracts that a voice is heard as by a small graph
+RELEASED_WIDTH = 2048               # of DeepSpeech 0.5.0's own graphs, which know many voices
+
+# Feature profiles (see utils/deepspeech/windows.py).
+PROFILE_DEEPSPEECH = "deepspeech"   # what this project trains on
+PROFILE_REFERENCE = "reference"     # what the published checkpoint was trained on
+FEATURE_PROFILES = (PROFILE_DEEPSPEECH, PROFILE_REFERENCE)
+PROBABILITY_FLOOR = 1e-6            # below it a letter's log-probability says nothing more
+REFERENCE_CHUNK_S = 0.5             # the published training's; its demo took 0.1
+
+# Tensors of a DeepSpeech 0.5.0 graph, .pb and .tflite.
+DS_INPUT_NODE = "input_node"
+DS_INPUT_LENGTHS = "input_lengths"
+DS_INPUT_SAMPLES = "input_samples"
+DS_PROBABILITIES = "logits"         # softmax probabilities, in spite of the name
+DS_INITIALIZE_STATE = "initialize_state"
+DS_STATE_C = "previous_state_c"
+DS_STATE_H = "previous_state_h"
+DS_NEW_STATE_C = "new_state_c"
+DS_NEW_STATE_H = "new_state_h"
+DS_MFCCS = "mfccs"
+DS_METADATA_NODE = "model_metadata"
+
+# Tensors of the animation network.
+MODEL_SCOPE = "VOCA"
+TENSOR_SPEECH_FEATURES = "VOCA/Inputs_encoder/speech_features:0"   # [N, 16, 29, 1]
+TENSOR_IS_TRAINING = "VOCA/Inputs_encoder/is_training:0"           # []
+TENSOR_TARGETS = "VOCA/Target/target_vertices:0"                   # [N, 52, 1, 1]
+TENSOR_CHANNEL_MASK = "VOCA/Target/channel_mask:0"                 # [N, 52, 1, 1]
+TENSOR_OUTPUT = "VOCA/ExpressionLayer/output_decoder:0"            # [N, 52, 1, 1]
+
+
+WINDOW_SHAPE = (WINDOW_FRAMES, NUM_LETTERS)

@@ -1,0 +1,263 @@
+"""A folder of videos and captures in, one dataset out: the pipeline behind process_data.py."""
+import collections
+import concurrent.futures
+import os
+
+import numpy as np
+from tqdm import tqdm
+
+from utils.common.constants import ANIMATION_FPS
+from utils.common.errors import UserError
+from utils.common.files import sha256_of_file
+from utils.common.worker_processes import run_tasks
+from utils.dataset.label_sources import LIVE_LINK, TRACKER, find_label_source, neutral_take_of
+from utils.dataset.make_subject import (PROCESSING_VERSION, Source, neutral_source, options_record,
+                                        process_recording)
+from utils.dataset.published_files import INDEX_NAME, published_subjects
+from utils.dataset.sources import PUBLISHED
+from utils.dataset.store import (MANIFEST_NAME, Dataset, folder_key, folder_name, natural_order,
+                                 only_writer, read_arrays, read_record, remove_leftovers,
+                                 subject_path, write_manifest)
+from utils.dataset.summary import Summary
+from utils.media.audio import open_audio
+from utils.media.video import VIDEO_EXTENSIONS
+from utils.tracking.task_file import TASK_SHA256, TASK_SOURCE, read_task
+
+SOUND_EXTENSIONS = (".wav", ".flac")            # beside a file of labels
+HELD_OUT_SUFFIX = "_held_out"
+DEFAULT_HOLD_OUT = 0.1                          # of the only subject there is
+MIN_PART_FRAMES = ANIMATION_FPS                 # on either side of a cut
+CUT_STEP_FRAMES = 3                             # so that a cut falls on a sample: 30 into 16000
+PROBES_AT_ONCE = 4
+
+
+def process_folder(folder, dataset_path, options, num_processes, hold_out=None, progress=True):
+    """Make or renew the dataset of the recordings in `folder`.
+
+    What is there already, made from the same files by the same options, is left as it is.
+    A recording that fails keeps what an earlier run made of it, if one did.
+
+    Args:
+      options: utils.dataset.make_subject.Options.
+      num_processes: recordings at a time.
+      hold_out: share of each subject's end that becomes the subject NAME_held_out; None: only
+        where there is but one subject, DEFAULT_HOLD_OUT of it.
+      progress: show a bar in seconds of media, on stderr.
+    Returns the Summary. Raises UserError where nothing can be processed at all; the dataset
+    that was there before is then as it was.
+    """
+    with only_writer(dataset_path):
+        before = _earlier(dataset_path)
+        sources, failures = find_sources(folder, options)
+        recordings = collections.OrderedDict()
+        to_make = []
+        for source in sources:
+            record = read_record(dataset_path, source.folder)
+            if record is None:
+                to_make.append(_with_track(source, before.get(source.name)))
+            else:
+                recordings[source.name] = record
+        redone = []
+        try:
+            for source, record, failure in _run(to_make, options, dataset_path, num_processes,
+                                                progress):
+                if failure is not None:
+                    failures[source.name] = failure
+                else:
+                    recordings[source.name] = record
+                    redone.append(source.name)
+            kept = [name for name in failures if name in before]
+            recordings.update((name, before[name]) for name in kept)
+            if recordings:
+                subjects = _with_held_out(dataset_path, recordings, hold_out)
+                write_manifest(dataset_path, subjects, PROCESSING_VERSION)
+        finally:
+            # What was finished stays, for the next run, even if this one ends here.
+            remove_leftovers(dataset_path, keep=[source.folder for source in sources])
+        if not recordings:
+            if len(failures) == 1:
+                raise UserError("%s: %s" % list(failures.items())[0])
+            raise UserError("none of the %d subjects could be used; the first, %s: %s"
+                            % ((len(failures),) + list(failures.items())[0]))
+        dropped = [name for name in before if name not in recordings]
+        return Summary(subjects, redone, failures, dropped)
+
+
+# ---- what is in the folder
+
+def find_sources(folder, options):
+    """(list of Source in natural order, OrderedDict {name: why it is none}) of a folder."""
+    failures = collections.OrderedDict()
+    found = []
+    if options.labels == PUBLISHED:
+        names, sound_path, labels_path = published_subjects(folder)
+        found = [(name, sound_path, PUBLISHED, labels_path) for name in names]
+    for name, media_path in _media_of_folder(folder).items() if not found else ():
+        try:
+            kind, label_path = find_label_source(media_path, options.labels)
+            found.append((name, media_path, kind, label_path))
+        except UserError as error:
+            failures[name] = str(error)
+    shared = {"options": options_record(options), "version": PROCESSING_VERSION}
+    neutral_kind = None
+    if options.neutral_path:
+        neutral_kind, path = neutral_source(options.neutral_path)
+        shared["neutral_sha256"] = sha256_of_file(path)
+    landmarker_sha256 = None
+    if TRACKER in [kind for _, _, kind, _ in found] + [neutral_kind]:
+        landmarker_sha256 = _landmarker_sha256(options.landmarker_path)
+    sources = []
+    for name, media_path, kind, label_path in found:
+        try:
+            media_sha256 = sha256_of_file(media_path)
+            label_sha256 = (media_sha256 if label_path == media_path
+                            else sha256_of_file(label_path))
+            beside_path = _read_beside(kind, media_path, label_path)
+            beside_sha256 = sha256_of_file(beside_path) if beside_path else None
+        except OSError as error:
+            failures[name] = "cannot read %s: %s" % (error.filename, error.strerror)
+            continue
+        key = folder_key(name, media_sha256, label_sha256, os.path.basename(label_path), kind,
+                         beside_sha256,
+                         landmarker_sha256 if TRACKER in (kind, neutral_kind) else None, shared)
+        sources.append(Source(name, media_path, media_sha256, kind, label_path, label_sha256,
+                              key, folder_name(name, key), landmarker_sha256, None))
+    return sources, failures
+
+
+def _read_beside(kind, media_path, label_path):
+    """The file that is read besides a recording's sound and labels, or None."""
+    if kind == LIVE_LINK:
+        return neutral_take_of(media_path)
+    if kind == PUBLISHED:
+        return os.path.join(os.path.dirname(label_path), INDEX_NAME)
+    return None
+
+
+def _media_of_folder(folder):
+    """OrderedDict {name: path} of the recordings in a folder, 2 before 10."""
+    if not os.path.isdir(folder):
+        raise UserError("there is no folder %s (--training_data_path); put the videos there"
+                        % folder)
+    extensions = VIDEO_EXTENSIONS + SOUND_EXTENSIONS
+    paths = collections.defaultdict(list)
+    for entry in sorted(os.listdir(folder)):
+        path = os.path.join(folder, entry)
+        stem, extension = os.path.splitext(entry)
+        if extension.lower() in extensions and os.path.isfile(path) and not stem.startswith("."):
+            paths[stem].append(path)
+    if not paths:
+        raise UserError("no video (%s) and no sound (%s) is in %s; put NAME.mp4 there"
+                        % (" ".join(VIDEO_EXTENSIONS), " ".join(SOUND_EXTENSIONS), folder))
+    for name, of_name in sorted(paths.items()):
+        if len(of_name) > 1:
+            raise UserError("%s would all be the subject %s; rename all but one of them, or take "
+                            "them out of the folder" % (", ".join(of_name), name))
+        if "," in name or "\n" in name:
+            raise UserError("%s: a config separates the names of subjects by commas; rename it "
+                            "to have none" % of_name[0])
+        if name.endswith(HELD_OUT_SUFFIX):
+            raise UserError("%s: names with %s are those of held-out parts; rename it"
+                            % (of_name[0], HELD_OUT_SUFFIX))
+    return collections.OrderedDict(
+        (name, paths[name][0]) for name in sorted(paths, key=natural_order))
+
+
+def _landmarker_sha256(path):
+    if not os.path.isfile(path):
+        raise UserError("videos without labels beside them need MediaPipe's model file, and "
+                        "there is no %s; download it from %s (sha256 %s), or name another by "
+                        "--face_landmarker_fname" % (path, TASK_SOURCE, TASK_SHA256))
+    return read_task(path)[1]
+
+
+def _earlier(dataset_path):
+    """{name: whole record} of the recordings that the dataset has, held-out parts put back."""
+    if not os.path.isfile(os.path.join(dataset_path, MANIFEST_NAME)):
+        return {}
+    before = collections.OrderedDict()
+    for name, record in Dataset(dataset_path).subjects.items():
+        whole = read_record(dataset_path, record["folder"])
+        if whole is not None:
+            before[record.get("held_out_of", name)] = whole
+    return before
+
+
+def _with_track(source, earlier):
+    """`source`, told where an earlier run tracked the same video with the same model file."""
+    if earlier is None or source.kind != TRACKER or earlier["labels"]["kind"] != TRACKER:
+        return source
+    model_sha256 = earlier["labels"]["notes"].get("landmarker_sha256")
+    if (earlier["labels"]["sha256"], model_sha256) != (source.label_sha256,
+                                                       source.landmarker_sha256):
+        return source
+    return source._replace(tracked_in=earlier["folder"])
+
+
+# ---- the work
+
+def _run(sources, options, dataset_path, num_processes, progress):
+    """Yield (source, record or None, failure or None) as recordings are done."""
+    if not sources:
+        return
+    durations_s = _durations_s(sources)
+    done_s = [0.0] * len(sources)
+    tasks = [(source, options, dataset_path) for source in sources]
+    # The longest first, so that no process is left alone with it at the end.
+    order = sorted(range(len(sources)), key=lambda number: -durations_s[number])
+    with tqdm(total=round(sum(durations_s), 1), unit="s", disable=not progress or None,
+              desc="%d subjects" % len(sources),
+              bar_format="{desc}: {n:.0f} of {total:.0f} s of media, {elapsed} gone, "
+                         "{remaining} left") as bar:
+        for event in run_tasks(process_recording, [tasks[number] for number in order],
+                               num_processes):
+            number = order[event.number]
+            now_s = (min(event.value, durations_s[number]) if event.kind == "progress"
+                     else durations_s[number])
+            bar.update(now_s - done_s[number])
+            done_s[number] = now_s
+            if event.kind == "done":
+                yield sources[number], event.value, None
+            elif event.kind == "failed":
+                yield sources[number], None, event.value
+
+
+def _durations_s(sources):
+    """Seconds of each recording by its container's word; 0 where it says nothing."""
+    def duration_s(source):
+        try:
+            return open_audio(source.media_path).duration_s or 0.0
+        except UserError:
+            return 0.0                  # the recording's own process says what is wrong with it
+    with concurrent.futures.ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
+        return list(pool.map(duration_s, sources))
+
+
+# ---- subjects of recordings
+
+def _with_held_out(dataset_path, recordings, hold_out):
+    """OrderedDict {subject: record}: the recordings, or their beginnings and their ends."""
+    if hold_out is None and len(recordings) == 1:
+        hold_out = DEFAULT_HOLD_OUT
+    subjects = collections.OrderedDict()
+    for name in sorted(recordings, key=natural_order):
+        record = recordings[name]
+        num_frames = record["frames"]
+        num_held = max(int(round(num_frames * (hold_out or 0.0))), MIN_PART_FRAMES)
+        cut = (num_frames - num_held) // CUT_STEP_FRAMES * CUT_STEP_FRAMES
+        if not hold_out or cut < MIN_PART_FRAMES:
+            subjects[name] = record
+            continue
+        valid = read_arrays(subject_path(dataset_path, record), record).valid
+        subjects[name] = _part(record, valid, 0, cut)
+        subjects[name + HELD_OUT_SUFFIX] = _part(record, valid, cut, num_frames)
+        subjects[name + HELD_OUT_SUFFIX]["held_out_of"] = name
+    return subjects
+
+
+def _part(record, valid, first, end):
+    part = collections.OrderedDict(record)
+    part["rows"], part["frames"] = [first, end], end - first
+    part["duration_s"] = round((end - first) / float(ANIMATION_FPS), 6)
+    part["valid"] = dict(record["valid"], share=round(float(np.mean(valid[first:end])), 4))
+    return part

@@ -1,0 +1,11 @@
+"""What a source says of one subject before features are made of it."""
+import collections
+
+BLOCK_S = 10.0                          # of sound held at a time
+
+# What a source says of one subject before features are made of it.
+# sound(profile) gives (an iterator of sample blocks, their rate in Hz); windows are the
+# features themselves where the source brings them, else None. valid None: every frame is.
+Recording = collections.namedtuple(
+    "Recording", "name audio_sha256 duration_s sound targets mask windows valid labels_sha256")
+Recording.__new__.__defaults__ = (None, None)

@@ -1,0 +1,405 @@
+"""A DeepSpeech 0.5.0 network from its release files, .tflite or .pb, behind one face.
+
+    graph = load_acoustic_graph("output_graph.tflite")
+    probabilities, state = graph.run(contexts, graph.zero_state())
+
+The LSTM state is a value that goes in and comes out, so any number of streams can use one
+graph. Sizes are read from the file; tensors are found by name, since their order differs
+between converters.
+"""
+import contextlib
+import glob
+import mmap
+import os
+import threading
+import warnings
+
+from google.protobuf.message import DecodeError
+import numpy as np
+
+from utils.common.constants import (ACOUSTIC_STEPS, CONTEXT_WINDOW_FRAMES, DS_INITIALIZE_STATE,
+                                    DS_INPUT_LENGTHS, DS_INPUT_NODE, DS_INPUT_SAMPLES,
+                                    DS_METADATA_NODE, DS_NEW_STATE_C, DS_NEW_STATE_H,
+                                    DS_PROBABILITIES, DS_STATE_C, DS_STATE_H, MFCC_COEFFICIENTS,
+                                    MFCC_STEP_SAMPLES, MFCC_WINDOW_SAMPLES, NUM_LETTERS,
+                                    SAMPLE_RATE_HZ)
+from utils.common.errors import UserError
+from utils.common.files import sha256_of_file
+from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
+from utils.common.tflite_file import is_tflite, is_whole
+
+RELEASE = ("the DeepSpeech v0.5.0 release on GitHub (mozilla/DeepSpeech), "
+           "deepspeech-0.5.0-models.tar.gz")
+RELEASE_FOLDER = "deepspeech-0.5.0-models"
+GIT_LFS_HEAD = b"version https://git-lfs"
+LATER_RELEASE_NODE = "metadata_version"     # 0.6.0 was the first to write it
+METADATA = {"sample_rate": SAMPLE_RATE_HZ,
+            "feature_win_len": 1000 * MFCC_WINDOW_SAMPLES // SAMPLE_RATE_HZ,
+            "feature_win_step": 1000 * MFCC_STEP_SAMPLES // SAMPLE_RATE_HZ}
+# Where the LSTM leaves its new c and h, in a .pb that assigns them in no way known here.
+NEW_STATE_FALLBACK = ("lstm_fused_cell/GatherNd:0", "lstm_fused_cell/GatherNd_1:0")
+TFLITE_THREADS = 2                          # more gains nothing: bound by memory
+NARROW_FILE_BYTES = 16 << 20                # 8-bit, about 1200 wide
+
+
+class AcousticGraph:
+    """A loaded network. Made by load_acoustic_graph().
+
+    path           the file
+    num_hidden     LSTM width
+    num_steps      steps of 20 ms in one run, 16 in every release
+    needs_full_runs  whether a part-filled run ends the stream (.tflite)
+    """
+
+    def __init__(self, path, num_hidden, num_steps, needs_full_runs, run_steps):
+        self.path = path
+        self.num_hidden = num_hidden
+        self.num_steps = num_steps
+        self.needs_full_runs = needs_full_runs
+        self._run_steps = run_steps
+        self._sha256 = None
+
+    @property
+    def sha256(self):
+        """Hex sha256 of the file."""
+        if self._sha256 is None:
+            self._sha256 = sha256_of_file(self.path)
+        return self._sha256
+
+    def zero_state(self):
+        """The state at the start of a stream: (c, h), both float32 [1, num_hidden]."""
+        return tuple(np.zeros((1, self.num_hidden), np.float32) for _ in "ch")
+
+    def run(self, contexts, state):
+        """Some steps of one stream.
+
+        Args:
+          contexts: float32 [n, 19, 26], n from 1 to num_steps: MFCCs t-9 .. t+9 of each step.
+          state: what zero_state() or the run before gave; it is not altered.
+        Returns:
+          probabilities: float32 [n, 29], softmax over space, a..z, apostrophe, blank.
+          state: for the next run. None after n < num_steps steps of a .tflite, which always
+            runs all its steps: the stream ends there.
+        """
+        num_valid = len(contexts)
+        if not 1 <= num_valid <= self.num_steps:
+            raise ValueError("a run takes 1 to %d steps, got %d" % (self.num_steps, num_valid))
+        if state is None:
+            raise ValueError("this stream has ended: a .tflite runs part-filled only once, at "
+                             "the end")
+        steps = np.zeros((1, self.num_steps, CONTEXT_WINDOW_FRAMES, MFCC_COEFFICIENTS),
+                         np.float32)
+        steps[0, :num_valid] = contexts
+        probabilities, new_state = self._run_steps(steps, num_valid, state)
+        if self.needs_full_runs and num_valid < self.num_steps:
+            new_state = None
+        return probabilities[:num_valid], new_state
+
+
+def load_acoustic_graph(path):
+    """The AcousticGraph in a .tflite or .pb file of DeepSpeech 0.5.0's signature.
+
+    Which of the two it is, its content says, not its name. Raises UserError, one line, for
+    anything else: absent, cut off, a Git-LFS pointer, a .pbmm, another kind of graph.
+    """
+    head = _read_head(path)
+    if is_tflite(head):
+        return _load_tflite(path)
+    return _load_pb(path)
+
+
+def acoustic_release_sha256(path):
+    """{file name: hex sha256} of every output_graph.* in the folder of `path`, and `path`.
+
+    A release holds the same weights in several containers: any of them fits a checkpoint
+    that was trained with one.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    files = set(glob.glob(os.path.join(glob.escape(folder), "output_graph.*")))
+    files.add(os.path.abspath(path))
+    return {os.path.basename(name): sha256_of_file(name)
+            for name in sorted(files) if os.path.isfile(name)}
+
+
+# What is wrong with a file
+
+def _read_head(path):
+    if not os.path.exists(path):
+        raise UserError(_missing(path))
+    if os.path.isdir(path):
+        raise UserError("%s is a folder; name the output_graph.tflite or output_graph.pb in it"
+                        % path)
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(64)
+    except OSError as error:
+        raise UserError("cannot read %s: %s" % (path, error.strerror))
+    if not head:
+        raise UserError("%s is empty; copy or download it again" % path)
+    if head.startswith(GIT_LFS_HEAD):
+        raise UserError("%s is a Git-LFS pointer, not the file itself; run `git lfs pull` where "
+                        "it came from, or take it from %s" % (path, RELEASE))
+    if path.endswith(".pbmm"):
+        raise UserError("%s is memory-mapped for the native client (.pbmm), which TensorFlow "
+                        "cannot run from Python; name the output_graph.tflite or "
+                        "output_graph.pb beside it" % path)
+    return head
+
+
+def _missing(path):
+    if RELEASE_FOLDER in os.path.abspath(path).split(os.sep):
+        return ("%s is not there; it is published in %s: unpack that into ds_graph/, or leave "
+                "out --ds_fname to use the embedded graph" % (path, RELEASE))
+    return "%s is not there; expected a DeepSpeech 0.5.0 output_graph.tflite or .pb" % path
+
+
+def _not_ours(path, why):
+    return UserError("%s is not a DeepSpeech 0.5.0 graph: %s; take output_graph.tflite or "
+                     "output_graph.pb of %s" % (path, why, RELEASE))
+
+
+def _later_release(path):
+    return _not_ours(path, "it is of DeepSpeech 0.6 or later, whose features differ")
+
+
+def _check_shapes(path, contexts_shape, num_letters):
+    """num_steps, from the shape of input_node, once that and the letters are as they must be."""
+    if len(contexts_shape) != 4 or contexts_shape[0] not in (1, None):
+        raise _not_ours(path, "%s has shape %s, expected [1, %d, %d, %d]"
+                        % (DS_INPUT_NODE, list(contexts_shape), ACOUSTIC_STEPS,
+                           CONTEXT_WINDOW_FRAMES, MFCC_COEFFICIENTS))
+    num_steps, window_frames, num_coefficients = contexts_shape[1:]
+    if (window_frames, num_coefficients) != (CONTEXT_WINDOW_FRAMES, MFCC_COEFFICIENTS):
+        raise _not_ours(path, "its steps see %s frames of %s coefficients, expected %d of %d"
+                        % (window_frames, num_coefficients, CONTEXT_WINDOW_FRAMES,
+                           MFCC_COEFFICIENTS))
+    if num_letters != NUM_LETTERS:
+        raise _not_ours(path, "it tells %s letters apart, expected %d (space, a..z, apostrophe, "
+                        "blank)" % (num_letters, NUM_LETTERS))
+    return num_steps or ACOUSTIC_STEPS          # exported with its time axis left open
+
+
+# .tflite
+
+def _load_tflite(path):
+    with open(path, "rb") as stream, \
+            contextlib.closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as content:
+        if not is_whole(content):
+            raise UserError("%s is cut off; copy or download it again" % path)
+    try:
+        with tflite_chatter_dropped():
+            interpreter = _interpreter(path)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise _not_ours(path, "TensorFlow Lite says: %s" % error)
+    details = {detail["name"]: detail for detail
+               in interpreter.get_input_details() + interpreter.get_output_details()}
+    if LATER_RELEASE_NODE in details:
+        raise _later_release(path)
+    names = (DS_INPUT_NODE, DS_STATE_C, DS_STATE_H, DS_INPUT_SAMPLES, DS_PROBABILITIES,
+             DS_NEW_STATE_C, DS_NEW_STATE_H)
+    _check_names(path, names, details)
+    num_steps = _check_shapes(path, tuple(int(n) for n in details[DS_INPUT_NODE]["shape"]),
+                              int(details[DS_PROBABILITIES]["shape"][-1]))
+    num_hidden = int(details[DS_STATE_C]["shape"][-1])
+    index = {name: details[name]["index"] for name in names}
+    # Part of the file computes MFCCs from these; unset, it would run on stray memory.
+    interpreter.set_tensor(index[DS_INPUT_SAMPLES], np.zeros(
+        details[DS_INPUT_SAMPLES]["shape"], np.float32))
+    run_steps = None
+    if tf.__version__.startswith("1.") and _is_wide(path) and _is_8_bit(interpreter):
+        run_steps = _run_steps_on_two_cores(path, interpreter, index)
+    return AcousticGraph(path, num_hidden, num_steps, True,
+                         run_steps or _run_steps_of_interpreter(interpreter, index))
+
+
+def _run_steps_on_two_cores(path, interpreter, index):
+    """None where only the interpreter will do."""
+    from utils.deepspeech.tflite_two_cores import two_core_function    # compiles: 0.5 s
+    with open(path, "rb") as stream:
+        run = two_core_function(
+            interpreter, stream.read(),
+            [index[name] for name in (DS_INPUT_NODE, DS_STATE_C, DS_STATE_H)],
+            [index[name] for name in (DS_PROBABILITIES, DS_NEW_STATE_C, DS_NEW_STATE_H)])
+
+    def run_steps(steps, _, state):
+        probabilities, new_c, new_h = run([steps, state[0], state[1]])
+        return probabilities.reshape(-1, NUM_LETTERS), (new_c, new_h)
+
+    return run and run_steps
+
+
+def _run_steps_of_interpreter(interpreter, index):
+    turn = threading.Lock()                     # one interpreter, perhaps several streams
+
+    def run_steps(steps, _, state):
+        with turn:
+            interpreter.set_tensor(index[DS_INPUT_NODE], steps)
+            interpreter.set_tensor(index[DS_STATE_C], state[0])
+            interpreter.set_tensor(index[DS_STATE_H], state[1])
+            interpreter.invoke()
+            return (interpreter.get_tensor(index[DS_PROBABILITIES]).reshape(-1, NUM_LETTERS),
+                    (interpreter.get_tensor(index[DS_NEW_STATE_C]),
+                     interpreter.get_tensor(index[DS_NEW_STATE_H])))
+
+    return run_steps
+
+
+def _interpreter(path):
+    """The file's Interpreter, with the kernels that serve it best.
+
+    TensorFlow 2.x puts XNNPACK in by itself. For 8-bit weights that rounds in another way
+    (probabilities move by 1e-4) and repacks them at each start: a narrow graph does without,
+    and gives TensorFlow 1.15's numbers. At the released width it is needed: three times as
+    fast, on two cores.
+    """
+    if tf.__version__.startswith("1."):         # has no such choices
+        return tf.lite.Interpreter(model_path=path)
+    kernels = tf.lite.experimental.OpResolverType
+    interpreter = tf.lite.Interpreter(
+        model_path=path, num_threads=TFLITE_THREADS,
+        experimental_op_resolver_type=kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    if _is_8_bit(interpreter) and not _is_wide(path):
+        return interpreter
+    return tf.lite.Interpreter(model_path=path, num_threads=TFLITE_THREADS)
+
+
+def _is_8_bit(interpreter):
+    return any(detail["dtype"] in (np.int8, np.uint8)
+               for detail in interpreter.get_tensor_details())
+
+
+def _is_wide(path):
+    return os.path.getsize(path) > NARROW_FILE_BYTES
+
+
+def _check_names(path, names, present):
+    missing = [name for name in names if name not in present]
+    if missing:
+        raise _not_ours(path, "it has no %s" % ", ".join(missing))
+
+
+# .pb
+
+def _load_pb(path):
+    graph_def = read_graph_def(path)
+    nodes = {node.name: node for node in graph_def.node}
+    if LATER_RELEASE_NODE in nodes or DS_NEW_STATE_C in nodes:
+        raise _later_release(path)
+    _check_names(path, (DS_INPUT_NODE, DS_INPUT_LENGTHS, DS_PROBABILITIES, DS_STATE_C,
+                        DS_STATE_H), nodes)
+    _check_metadata(path, nodes)
+    num_hidden = nodes[DS_STATE_C].attr["shape"].shape.dim[-1].size
+    new_state_names = _make_state_explicit(graph_def)
+    try:
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(graph_def, name="")
+        probabilities = graph.get_tensor_by_name(DS_PROBABILITIES + ":0")
+        new_state = [graph.get_tensor_by_name(name) for name in new_state_names]
+    except (ValueError, KeyError) as error:
+        raise _not_ours(path, "TensorFlow says: %s" % error)
+    contexts_shape = graph.get_tensor_by_name(DS_INPUT_NODE + ":0").shape
+    num_steps = _check_shapes(
+        path, tuple(contexts_shape.as_list()) if contexts_shape.ndims else (),
+        probabilities.shape.as_list()[-1] if probabilities.shape.ndims else None)
+    run = tf.Session(graph=graph).make_callable(
+        [probabilities] + new_state,
+        feed_list=[name + ":0" for name in (DS_INPUT_NODE, DS_INPUT_LENGTHS, DS_STATE_C,
+                                            DS_STATE_H)])
+
+    def run_steps(steps, num_valid, state):
+        outputs = run(steps, np.array([num_valid], np.int32), *state)
+        return outputs[0].reshape(-1, NUM_LETTERS), tuple(outputs[1:])
+
+    return AcousticGraph(path, num_hidden, num_steps, False, run_steps)
+
+
+def read_graph_def(path):
+    """The GraphDef in a .pb. Raises UserError where there is none."""
+    graph_def = tf.GraphDef()
+    try:
+        with open(path, "rb") as stream, warnings.catch_warnings(record=True) as complaints:
+            warnings.simplefilter("always")
+            graph_def.ParseFromString(stream.read())
+    except DecodeError as error:
+        complaints = [error]
+    if complaints:                  # an older protobuf only warns, and stops half-way
+        raise _not_ours(path, "it holds no TensorFlow graph, or is cut off")
+    if not graph_def.node:
+        raise _not_ours(path, "it holds no frozen graph (a SavedModel?)")
+    return graph_def
+
+
+def _check_metadata(path, nodes):
+    """Refuse a graph made for other audio than the one front end here."""
+    if DS_METADATA_NODE not in nodes:
+        return
+    attributes = nodes[DS_METADATA_NODE].attr
+    for name, expected in METADATA.items():
+        if name in attributes and attributes[name].i != expected:
+            raise _not_ours(path, "its %s is %d, expected %d"
+                            % (name, attributes[name].i, expected))
+
+
+def _make_state_explicit(graph_def):
+    """Make the two state variables placeholders, in place, and the graph fit for import.
+
+    The file keeps the LSTM state in variables of the session and writes the new one back as
+    it gives its output. Here placeholders take the variables' names, the write-backs go, and
+    what they wrote becomes an output. model_metadata goes too: import_graph_def rejects its
+    attributes.
+
+    Returns:
+      the names of the tensors that hold the new c and h.
+    """
+    from_input = _downstream_of(DS_INPUT_NODE, graph_def)
+    new_state = dict(zip((DS_STATE_C, DS_STATE_H), NEW_STATE_FALLBACK))
+    dropped = {DS_METADATA_NODE}
+    for node in graph_def.node:
+        if node.op.startswith("Assign") and node.input[0] in new_state:
+            dropped.add(node.name)
+            if _node_of(node.input[1]) in from_input:       # not the assignment of zeros
+                new_state[node.input[0]] = _tensor_name(node.input[1])
+        elif node.op == "NoOp" and node.name.startswith(DS_INITIALIZE_STATE):
+            dropped.add(node.name)
+    for i in reversed(range(len(graph_def.node))):
+        node = graph_def.node[i]
+        if node.name in dropped:
+            del graph_def.node[i]
+        elif node.name in new_state:
+            node.op = "Placeholder"
+            for name in set(node.attr) - {"dtype", "shape"}:
+                del node.attr[name]
+        else:
+            if node.op == "ReadVariableOp" and node.input[0] in new_state:
+                node.op = "Identity"
+                node.attr["T"].type = node.attr["dtype"].type
+                del node.attr["dtype"]
+            kept = [name for name in node.input if _node_of(name) not in dropped]
+            if len(kept) < len(node.input):
+                del node.input[:]
+                node.input.extend(kept)
+    return new_state[DS_STATE_C], new_state[DS_STATE_H]
+
+
+def _node_of(input_name):
+    return input_name.lstrip("^").split(":")[0]
+
+
+def _tensor_name(input_name):
+    return input_name if ":" in input_name else input_name + ":0"
+
+
+def _downstream_of(source, graph_def):
+    """Names of the nodes that data from the node `source` reaches, itself included."""
+    readers = {}
+    for node in graph_def.node:
+        for name in node.input:
+            readers.setdefault(_node_of(name), []).append(node.name)
+    reached, waiting = {source}, [source]
+    while waiting:
+        for reader in readers.get(waiting.pop(), []):
+            if reader not in reached:
+                reached.add(reader)
+                waiting.append(reader)
+    return reached

@@ -1,0 +1,82 @@
+"""Audio in blocks of any size -> letter probabilities, as DeepSpeech 0.5.0's client does it.
+
+A window of 512 samples every 320 gives one MFCC vector; nine zero vectors stand before the
+first and after the last; nineteen vectors make one step, sixteen steps one run of the network,
+whose state is carried over. At the end one more window is always made from what is left,
+filled up with zeros, then the last, part-filled run is made. (The native .tflite client leaves
+stale samples in that last window; here it is zero-filled, as in the .pb client.)
+"""
+import numpy as np
+
+from utils.common.constants import (CONTEXT_FRAMES, CONTEXT_WINDOW_FRAMES, MFCC_COEFFICIENTS,
+                                    MFCC_STEP_SAMPLES, MFCC_WINDOW_SAMPLES, NUM_LETTERS)
+from utils.deepspeech.mfcc import frames_of_samples, mfcc, num_full_windows
+
+
+class AcousticStream:
+    """One stream of audio through an AcousticGraph: sample buffer, MFCC context, LSTM state.
+
+    MFCCs and steps are always computed in the same groups, counted from the start of the
+    stream, so that the sizes of the blocks fed cannot alter a single bit.
+    """
+
+    def __init__(self, acoustic_graph):
+        self.acoustic_graph = acoustic_graph
+        self.reset()
+
+    def reset(self):
+        """Back to the start of a stream."""
+        self._samples = np.zeros(0, np.float32)
+        self._vectors = _zero_vectors()                     # [9 then 18, 26]
+        self._state = self.acoustic_graph.zero_state()
+
+    def feed(self, samples):
+        """Take `samples` float32 [any], 16 kHz in [-1, 1).
+
+        Returns:
+          float32 [n, 29]: probabilities of the steps that became ready, one every 20 ms.
+        """
+        self._samples = np.concatenate([self._samples, samples])
+        rows = [np.zeros((0, NUM_LETTERS), np.float32)]
+        while num_full_windows(len(self._samples)) >= self._vectors_for_a_run():
+            self._add_vectors(self._vectors_for_a_run())
+            rows.append(self._run())
+        return np.concatenate(rows)
+
+    def finish(self):
+        """The rest [n, 29]. In all there are (0 if N < 512 else 1 + (N-512)//320) + 1 rows."""
+        self._add_vectors(num_full_windows(len(self._samples)))
+        last_window = np.zeros((1, MFCC_WINDOW_SAMPLES), np.float32)
+        last_window[0, :len(self._samples)] = self._samples
+        self._vectors = np.concatenate([self._vectors, mfcc(last_window), _zero_vectors()])
+        rows = []
+        while len(self._vectors) >= CONTEXT_WINDOW_FRAMES:
+            rows.append(self._run())
+        return np.concatenate(rows)
+
+    def _vectors_for_a_run(self):
+        return self.acoustic_graph.num_steps + CONTEXT_WINDOW_FRAMES - 1 - len(self._vectors)
+
+    def _add_vectors(self, num_vectors):
+        windows = frames_of_samples(self._samples)[:num_vectors]
+        self._samples = self._samples[num_vectors * MFCC_STEP_SAMPLES:]
+        self._vectors = np.concatenate([self._vectors, mfcc(windows)])
+
+    def _run(self):
+        num_steps = min(self.acoustic_graph.num_steps,
+                        len(self._vectors) - CONTEXT_WINDOW_FRAMES + 1)
+        contexts = np.stack([self._vectors[step:step + CONTEXT_WINDOW_FRAMES]
+                             for step in range(num_steps)])             # [n, 19, 26]
+        self._vectors = self._vectors[num_steps:]
+        probabilities, self._state = self.acoustic_graph.run(contexts, self._state)
+        return probabilities
+
+
+def _zero_vectors():
+    return np.zeros((CONTEXT_FRAMES, MFCC_COEFFICIENTS), np.float32)
+
+
+def letter_probabilities(acoustic_graph, samples):
+    """float32 [T, 29] of a whole recording `samples` [N], 16 kHz in [-1, 1)."""
+    stream = AcousticStream(acoustic_graph)
+    return np.concatenate([stream.feed(samples), stream.finish()])

@@ -1,0 +1,89 @@
+"""The `deepspeech` feature profile: DeepSpeech 0.5.0 used as its own client uses it.
+
+One continuous stream (utils/deepspeech/acoustic_stream.py). Features are log-probabilities,
+ln(max(p, PROBABILITY_FLOOR)): the `logits` output of a released graph is softmax, both in the
+.pb and in the .tflite, and its logarithm is the scale on which letters compete and on which
+8-bit rounding is even. Raw logits are no output of the .tflite; they differ from this by one
+constant a row, so .pb and .tflite feed the same thing. The floor keeps a zero finite and makes
+silences alike: less than one in a million is the tail of the softmax, not a letter. (With the
+embedded graph 5 % of all values lie below it, and 8-bit weights move features by 1 % of their
+spread, whatever the floor.)
+
+Step t of the acoustic network stands at t * 0.02 s, the client's own convention. Frame i of the
+animation, at i / 30 s, is the linear interpolation there, held after the last step. Window i
+holds frames i-8 .. i+7; before the first and after the last frame those are repeated (a zero
+would say that every letter is certain). There are ceil(N * 30 / 16000) frames.
+"""
+import numpy as np
+
+from utils.common.constants import (ACOUSTIC_FPS, ANIMATION_FPS, NUM_LETTERS, PROBABILITY_FLOOR,
+                                    SAMPLE_RATE_HZ, WINDOW_FRAMES, WINDOW_PAST_FRAMES)
+from utils.deepspeech.acoustic_stream import AcousticStream
+
+
+class DeepSpeechFeatures:
+    """One stream: the acoustic stream, and the timeline from 50 steps to 30 frames a second."""
+
+    def __init__(self, acoustic_graph):
+        self._acoustic = AcousticStream(acoustic_graph)
+        self.reset()
+
+    def reset(self):
+        self._acoustic.reset()
+        self._num_samples = 0
+        self._steps = np.zeros((0, NUM_LETTERS), np.float32)    # those still needed
+        self._first_step = 0                                    # what self._steps[0] is
+        self._num_frames = 0                                    # made so far
+        self._frames = np.zeros((0, NUM_LETTERS), np.float32)   # those still needed
+
+    def feed(self, samples):
+        self._num_samples += len(samples)
+        self._add_steps(self._acoustic.feed(samples))
+        num_steps = self._first_step + len(self._steps)
+        if num_steps:
+            # Frame i lies between steps; the later one must be there.
+            self._add_frames((num_steps - 1) * ANIMATION_FPS // ACOUSTIC_FPS + 1)
+        return self._ready_windows()
+
+    def finish(self):
+        self._add_steps(self._acoustic.finish())
+        self._add_frames(num_animation_frames(self._num_samples))
+        if len(self._frames):
+            future_frames = WINDOW_FRAMES - 1 - WINDOW_PAST_FRAMES
+            self._frames = np.concatenate([self._frames, self._frames[-1:].repeat(
+                future_frames, axis=0)])
+        return self._ready_windows()
+
+    def _add_steps(self, probabilities):
+        scores = np.log(np.maximum(probabilities, np.float32(PROBABILITY_FLOOR)))
+        self._steps = np.concatenate([self._steps, scores])
+
+    def _add_frames(self, num_frames):
+        """Have the first `num_frames` frames of the stream made."""
+        # Positions in whole numbers, thirds of a step here: no drift, however long it runs.
+        thirds = np.arange(self._num_frames, num_frames) * ACOUSTIC_FPS
+        before = thirds // ANIMATION_FPS - self._first_step
+        share = (thirds % ANIMATION_FPS / ANIMATION_FPS).astype(np.float32)[:, np.newaxis]
+        last = len(self._steps) - 1
+        frames = ((1 - share) * self._steps[np.minimum(before, last)]
+                  + share * self._steps[np.minimum(before + 1, last)])      # [n, 29]
+        if self._num_frames == 0:
+            frames = np.concatenate([frames[:1].repeat(WINDOW_PAST_FRAMES, axis=0), frames])
+        self._frames = np.concatenate([self._frames, frames])
+        self._num_frames = max(self._num_frames, num_frames)
+        next_step = min(self._num_frames * ACOUSTIC_FPS // ANIMATION_FPS - self._first_step, last)
+        self._steps = self._steps[next_step:]
+        self._first_step += next_step
+
+    def _ready_windows(self):
+        num_windows = max(len(self._frames) - WINDOW_FRAMES + 1, 0)
+        windows = np.zeros((num_windows, WINDOW_FRAMES, NUM_LETTERS), np.float32)
+        for offset in range(WINDOW_FRAMES):
+            windows[:, offset] = self._frames[offset:offset + num_windows]
+        self._frames = self._frames[num_windows:]
+        return windows
+
+
+def num_animation_frames(num_samples):
+    """ceil(N * 30 / 16000): frame i stands at i / 30 s, inside the audio."""
+    return -(-num_samples * ANIMATION_FPS // SAMPLE_RATE_HZ)

@@ -1,0 +1,47 @@
+"""Animation files besides the Live Link CSV: .npz, and Rokoko Studio's JSON v3."""
+import zipfile
+
+import numpy as np
+
+from utils.common.errors import UserError
+from utils.common.files import written_aside
+
+NPZ_KEYS = ("weights", "names", "fps")
+
+
+def write_npz(path, weights, names, fps):
+    """weights float32 [frames, len(names)] in [0, 1], names [len(names)], fps; compressed."""
+    weights = np.asarray(weights, dtype=np.float32)
+    if weights.ndim != 2 or weights.shape[1] != len(names):
+        raise ValueError("weights are %s for %d names" % (weights.shape, len(names)))
+    with written_aside(path) as aside, open(aside, "wb") as stream:
+        np.savez_compressed(stream, weights=weights, names=np.array(names), fps=np.float64(fps))
+
+
+def read_npz(path):
+    """(weights float32 [frames, k], names tuple of k, fps) of a file of write_npz.
+
+    Raises UserError for what is no such file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            content = {key: arrays[key] for key in NPZ_KEYS if key in arrays.files}
+            is_clip_set = {"labels", "clips"} <= set(arrays.files)
+    except FileNotFoundError:
+        raise UserError("there is no file %s; check the path" % path)
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError("%s is not an .npz of weights: %s" % (path, error))
+    if is_clip_set:
+        raise UserError("%s holds many clips (labels [clips, frames, names]); expected one take: "
+                        "write each clip as CLIP.npz (weights [frames, names], names, fps)" % path)
+    missing = [key for key in NPZ_KEYS if key not in content]
+    if missing:
+        raise UserError("%s lacks %s; expected the arrays %s"
+                        % (path, ", ".join(missing), ", ".join(NPZ_KEYS)))
+    weights, names, fps = (content[key] for key in NPZ_KEYS)
+    if weights.ndim != 2 or names.shape != weights.shape[1:] or weights.dtype.kind != "f":
+        raise UserError("%s: weights are %s %s for %d names; expected float [frames, names]"
+                        % (path, weights.dtype, list(weights.shape), names.size))
+    if fps.size != 1 or not fps > 0:
+        raise UserError("%s: fps is %s; expected one number above 0" % (path, fps))
+    return (weights.astype(np.float32), tuple(str(name) for name in names), float(fps))

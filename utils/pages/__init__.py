@@ -1,0 +1,4 @@
+"""HTML pages of a dataset and of a scorecard.
+
+May import: common, media, preview, dataset, scoring.
+"""

@@ -1,0 +1,4 @@
+"""The drawn face, its video, and pictures of curves.
+
+May import: common.
+"""

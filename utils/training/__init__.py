@@ -1,0 +1,4 @@
+"""A training run: config, subjects, batches, the loop, validation, TensorBoard.
+
+May import: common, media, network, preview, deepspeech, dataset, scoring.
+"""
