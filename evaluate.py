@@ -77,7 +77,7 @@ def main():
         from utils.animation.audio_file import animate_audio
         from utils.media.audio import open_audio
         animator = SpeechAnimator(args.tf_model_fname, args.ds_fname, args.force,
-                                  style=args.style, hearings=args.hearings)
+                                  style=args.style, tta_copies=args.tta_copies)
         if args.subject:
             weights = np.concatenate([animator.feed(samples), animator.finish()])   # [frames, 52]
         else:

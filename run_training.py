@@ -42,7 +42,7 @@ def main():
     # TensorFlow takes seconds to import: after the config is known to be right.
     from utils.training import run_folder, trainer
     from utils.deepspeech.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
-    from utils.training.subjects import (data_fingerprint, load_altered_copies, load_subjects,
+    from utils.training.subjects import (data_fingerprint, load_augmented_copies, load_subjects,
                                          subject_names)
     from utils.training.validation import score_table
 
@@ -51,7 +51,7 @@ def main():
     training_names, validation_names = subject_names(config)
     subjects = load_subjects(config, training_names + validation_names, acoustic_graph)
     training, validation = subjects[:len(training_names)], subjects[len(training_names):]
-    copies = load_altered_copies(config, training_names, acoustic_graph)
+    copies = load_augmented_copies(config, training_names, acoustic_graph)
     graph_path = os.path.abspath(config.deepspeech_graph_fname)
     graph_record = {"name": "/".join(graph_path.split(os.sep)[-2:]),    # no folders of this machine
                     "sha256": acoustic_release_sha256(config.deepspeech_graph_fname)}
@@ -59,7 +59,7 @@ def main():
                         data_fingerprint(subjects), args.resume, args.overwrite)
     print("training on %d subjects, %d frames%s; validation on %d, %d frames; steps %d to %d" % (
         len(training), num_frames(training),
-        " and %d altered copies, %d frames" % (len(copies), num_frames(copies)) if copies else "",
+        " and %d augmented copies, %d frames" % (len(copies), num_frames(copies)) if copies else "",
         len(validation), num_frames(validation), run.step, run.total_steps))
     result = run.run()
     if result.interrupted:

@@ -73,7 +73,7 @@ def main():
     written = animate_file(
         args.audio_fname, args.tf_model_fname, args.ds_fname, args.out_path, fps=args.fps,
         preview=not args.no_preview, transcript=args.transcript, force=args.force,
-        reference_chunk_s=args.reference_chunk_s, style=args.style, hearings=args.hearings,
+        reference_chunk_s=args.reference_chunk_s, style=args.style, tta_copies=args.tta_copies,
         eye_motion_seed=None if args.no_eye_motion else args.seed)
     print("wrote:")
     for path in written:

@@ -35,7 +35,7 @@ RUN_FOLDER = "./training/default_checkpoint"
 SPEAKERS = ("facegood",)
 # Copies at another speed, pitch and level (utils/training/augmentation.py), so that each source
 # counts.
-ALTERED_COPIES = {"facegood": 3, "grid_s1": 0}
+AUGMENTED_COPIES = {"facegood": 3, "grid_s1": 0}
 
 
 def training_config(args, **values):
@@ -51,14 +51,14 @@ def training_config(args, **values):
 
 
 def real_subjects(args, names_of_speaker, acoustic_graph):
-    """The real recordings' subjects, altered copies included."""
-    from utils.training.subjects import load_altered_copies, load_subjects
+    """The real recordings' subjects, augmented copies included."""
+    from utils.training.subjects import load_augmented_copies, load_subjects
     subjects = []
     for speaker, names in names_of_speaker.items():
         config = training_config(args, training_data_path=REAL_CORPUS,
-                                 altered_copies=ALTERED_COPIES[speaker])
+                                 augmented_copies=AUGMENTED_COPIES[speaker])
         subjects += load_subjects(config, names, acoustic_graph)
-        subjects += load_altered_copies(config, names, acoustic_graph)
+        subjects += load_augmented_copies(config, names, acoustic_graph)
     return subjects
 
 

@@ -12,7 +12,7 @@ from utils.common.quiet_tensorflow import tf
 from utils.deepspeech.acoustic_graph import load_acoustic_graph
 from utils.deepspeech.acoustic_stream import letter_probabilities
 from utils.deepspeech.mfcc import mfcc_of_samples
-from utils.deepspeech.vtlp import STRETCHES, SeveralHearings
+from utils.deepspeech.vtlp import STRETCHES, VtlpAveragedGraph
 from utils.media.audio import read_audio
 from utils.speech.phones import PHONES
 
@@ -150,7 +150,7 @@ def test_teachers_say_what_three_hearings_of_their_files_do():
     num_frames, teacher = 32, graph_files.weights_of_pb(MINI_PB)
     samples = read_audio(os.path.join(REPOSITORY, "audio", "test_sentence.wav"))
     mfccs = np.pad(mfcc_of_samples(samples), ((9, 9), (0, 0)), "constant")
-    expected = letter_probabilities(SeveralHearings(load_acoustic_graph(MINI_PB)), samples)
+    expected = letter_probabilities(VtlpAveragedGraph(load_acoustic_graph(MINI_PB)), samples)
     with tf.Graph().as_default(), tf.Session() as session:
         fed = tf.placeholder(tf.float32, [1, num_frames + 18, 26])
         states = [tuple(tf.placeholder(tf.float32, [1, 400]) for _ in "ch") for _ in STRETCHES]

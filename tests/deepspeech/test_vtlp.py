@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from utils.common.constants import MOST_HEARINGS, PROBABILITY_FLOOR, SAMPLE_RATE_HZ
+from utils.common.constants import TTA_COPIES, PROBABILITY_FLOOR, SAMPLE_RATE_HZ
 from utils.deepspeech.mfcc import COSINE_TRANSFORM, mfcc_of_samples
-from utils.deepspeech.vtlp import MEL_AXIS, STRETCHES, SeveralHearings, bands_at, stretched
+from utils.deepspeech.vtlp import MEL_AXIS, STRETCHES, VtlpAveragedGraph, bands_at, stretched
 
 
 class GraphThatAdds:
@@ -42,7 +42,7 @@ def by_hand(contexts, states):
 
 
 def test_the_tracts_are_the_speakers_own_and_one_on_either_side():
-    assert len(STRETCHES) == MOST_HEARINGS and STRETCHES[1] == 0.0
+    assert len(STRETCHES) == TTA_COPIES and STRETCHES[1] == 0.0
     assert STRETCHES[0] == -STRETCHES[2] != 0.0
     np.testing.assert_allclose(transforms()[1], np.eye(26), atol=1e-6)
     assert min(np.abs(transforms()[i] - np.eye(26)).max() for i in (0, 2)) > 0.05
@@ -50,7 +50,7 @@ def test_the_tracts_are_the_speakers_own_and_one_on_either_side():
 
 def test_three_hearings_are_the_mean_of_their_log_probabilities():
     graph = GraphThatAdds()
-    heard = SeveralHearings(graph)
+    heard = VtlpAveragedGraph(graph)
     contexts = np.random.RandomState(0).randn(4, 19, 26).astype(np.float32)
     probabilities, states = heard.run(contexts, heard.zero_state())
     assert heard.num_steps == 4 and graph.num_runs == 3 and probabilities.shape == (4, 29)
@@ -76,7 +76,7 @@ def test_a_certain_letter_of_one_hearing_cannot_silence_the_others():
             certain[:, self.num_runs % 2] = 1.0
             self.num_runs += 1
             return certain, state
-    heard = SeveralHearings(Certain())
+    heard = VtlpAveragedGraph(Certain())
     probabilities, _ = heard.run(np.zeros((4, 19, 26), np.float32), heard.zero_state())
     expected = PROBABILITY_FLOOR ** np.array([1.0 / 3.0, 2.0 / 3.0])
     np.testing.assert_allclose(probabilities[0, :2] / probabilities[0, 2],

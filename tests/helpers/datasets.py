@@ -32,7 +32,7 @@ def big_dataset(folder, graph=GRAPH, num_frames=FRAMES_PER_SUBJECT):
     path, names = os.path.join(folder, "dataset"), ("a", "b", "c")
     config = types.SimpleNamespace(
         raw_audio_path="", verts_mmaps_path="", data2array_verts_path="",
-        processed_audio_path="", altered_copies=0, training_data_path=path,
+        processed_audio_path="", augmented_copies=0, training_data_path=path,
         feature_profile="deepspeech", checkpoint_dir=os.path.join(folder, "training"))
     subjects, num_bytes = collections.OrderedDict(), 0
     for name in names:

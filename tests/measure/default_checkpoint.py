@@ -80,7 +80,7 @@ def _unlabelled_row(clip, face):
 
 
 def measure_robustness(animators, data):
-    """Print the opening r of each spoilt version of a clip of each speaker, and its change."""
+    """Print the opening r of each degraded version of a clip of each speaker, and its change."""
     babble = _babble(data)
     for name, animator in animators.items():
         print("**%s**: opening r of the first %.0f s, its change, and closures - false\n"
@@ -94,7 +94,7 @@ def measure_robustness(animators, data):
             head += [clip.name, "change"] + (["closures - false"] if clip.timings else [])
             samples = clip.samples[:int(ROBUSTNESS_S * SAMPLE_RATE_HZ)]
             clean_r = None
-            for spoilt, sound in spoilt_versions(samples, babble).items():
+            for degraded, sound in degraded_versions(samples, babble).items():
                 # The sound that silence is told by stays the clean one.
                 row = rows_of(clip._replace(samples=samples),
                               {"": face_of(animator, sound)})[""]
@@ -102,11 +102,11 @@ def measure_robustness(animators, data):
                 cells = [row["opening r"], "%+.2f" % (row["opening r"] - clean_r)]
                 if clip.timings:
                     cells.append(row["closures"] - row["false"])
-                table.setdefault(spoilt, []).extend(cells)
-        print_table(head, [[spoilt] + cells for spoilt, cells in table.items()])
+                table.setdefault(degraded, []).extend(cells)
+        print_table(head, [[degraded] + cells for degraded, cells in table.items()])
 
 
-def spoilt_versions(samples, babble):
+def degraded_versions(samples, babble):
     """{what was done: samples}, the clean ones first."""
     random = np.random.RandomState(0)
     versions = collections.OrderedDict([("clean", samples)])
@@ -166,7 +166,7 @@ def main():
                         help="how many of grid_s1_clips (%(default)s)")
     args = parser.parse_args()
     animators = collections.OrderedDict(
-        (name, SpeechAnimator(checkpoint, graph, hearings=args.hearings))
+        (name, SpeechAnimator(checkpoint, graph, tta_copies=args.tta_copies))
         for name, checkpoint, graph in [("this", args.checkpoint, args.graph)] + args.compared_with)
     if args.table == "scorecard":
         measure_scorecard(animators, args.data, args.grid_clips)

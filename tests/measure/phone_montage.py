@@ -101,7 +101,7 @@ def main():
     parser.add_argument("--out", required=True, metavar="PNG")
     parser.add_argument("--cells", type=int, default=4, help="of each recording (%(default)s)")
     args = parser.parse_args()
-    animator = SpeechAnimator(args.checkpoint, args.graph, hearings=args.hearings)
+    animator = SpeechAnimator(args.checkpoint, args.graph, tta_copies=args.tta_copies)
     sources = collections.OrderedDict()
     for clip in unlabelled_clips(args.data):
         if clip.timings is not None:

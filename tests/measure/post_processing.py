@@ -126,7 +126,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_flags(parser)
     args = parser.parse_args()
-    animator = SpeechAnimator(args.checkpoint, args.graph, hearings=args.hearings)
+    animator = SpeechAnimator(args.checkpoint, args.graph, tta_copies=args.tta_copies)
     others = [(clip, face_of(animator, clip.samples)) for clip in unlabelled_clips(args.data)]
     labelled = [(clip, face_of(animator, clip.samples))
                 for clip in labelled_clips(args.data, num_grid_clips=0)]

@@ -19,7 +19,7 @@ from utils.common.channels import MODEL_CHANNELS, region, reorder
 from utils.common.constants import ANIMATION_FPS
 from utils.common.errors import UserError
 from utils.common.resample import resample_frames
-from utils.common.script_flags import add_hearings_flag
+from utils.common.script_flags import add_tta_flag
 from utils.dataset.real_corpus import SOURCES
 from utils.formats.timings import Timings, read_timings
 from utils.media.audio import read_audio
@@ -37,11 +37,11 @@ COLUMNS = ("opening r", "in speech", "lag ms", "rounding r", "pressing r", "clos
 
 
 def add_data_flags(parser):
-    """Add --data, --checkpoint, --graph and --hearings to an argparse parser."""
+    """Add --data, --checkpoint, --graph and --tta_copies to an argparse parser."""
     parser.add_argument("--data", required=True, metavar="FOLDER", help="the real recordings")
     parser.add_argument("--checkpoint", default="./model/default.model")
     parser.add_argument("--graph", default="./ds_graph/deepspeech-mini/output_graph.tflite")
-    add_hearings_flag(parser)
+    add_tta_flag(parser)
 
 
 def labelled_clips(folder, num_grid_clips):
@@ -147,7 +147,7 @@ def _row(face, labels, speech, clip):
     in_speech = metrics.correlation(ours[~speech.silent], true[~speech.silent])
     return collections.OrderedDict(zip(COLUMNS, (
         found["opening_r"], in_speech, found["opening_lag_ms"], found.get("rounding_r"),
-        found.get("pressing_r"), found.get("closure_recall"), found.get("false_closures"),
+        found.get("pressing_r"), found.get("closure_recall"), found.get("false_closure_rate"),
         found["silence_leak"],
         metrics.jitter_ratio(_pieces(ours, clip.piece_s), _pieces(true, clip.piece_s)),
         float(np.mean(list(mouth.values()))), float(np.mean(trusted)))))

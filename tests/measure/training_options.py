@@ -35,8 +35,8 @@ NEVER = 10 ** 9
 FRAMES_OF_TENTH = ANIMATION_FPS // 10
 
 REFERENCE = dict()
-# What process_data.py writes but for the altered copy, which takes time and has a row of its own.
-RECIPE = dict(WHOLE_RECIPE, altered_copies=0)
+# What process_data.py writes but for the augmented copy, which takes time and has a row of its own.
+RECIPE = dict(WHOLE_RECIPE, augmented_copies=0)
 
 
 def without(*names):
@@ -72,14 +72,14 @@ VARIANTS = collections.OrderedDict([
     ("+ window 4 frames later", RECIPE),
     ("+ window 4 frames earlier", RECIPE),
     ("+ encoder x 2", recipe_with(speech_encoder_size_factor=2.0)),
-    ("+ 1 altered copy", recipe_with(altered_copies=1)),
+    ("+ 1 augmented copy", recipe_with(augmented_copies=1)),
 ])
 # Frames by which the window lies later than its label: what another look-ahead would be worth.
 WINDOW_SHIFTS = {"+ window 4 frames later": 4, "+ window 4 frames earlier": -4}
 COLUMNS = (("opening r", "opening_r", "%.3f"), ("over loudness", "over_loudness", "%+.3f"),
            ("velocity r", "opening_velocity_r", "%.2f"), ("lag ms", "opening_lag_ms", "%.0f"),
            ("jitter", "mouth_jitter_ratio", "%.2f"), ("silence leak", "silence_leak", "%.3f"),
-           ("closures", "closure_recall", "%.2f"), ("false", "false_closures", "%.2f"),
+           ("closures", "closure_recall", "%.2f"), ("false", "false_closure_rate", "%.2f"),
            ("mouth r", "mouth_r", "%.3f"), ("mouth MAE", "mouth_mae", "%.4f"),
            ("worse than mean", "worse", "%s"))
 
@@ -217,14 +217,14 @@ class Bench(object):
         """(VocaModel of the last weights, its Config, seconds)."""
         from utils.training import trainer
         from utils.training.config import Config
-        from utils.training.subjects import load_altered_copies
+        from utils.training.subjects import load_augmented_copies
         from utils.network.voca_model import VocaModel
         config = Config(
             checkpoint_dir=self._work, training_data_path=self._dataset, raw_audio_path="none",
             deepspeech_graph_fname=self._graph_path, subject_for_training=training,
             subject_for_validation=validation, random_seed=seed, checkpoint_interval=NEVER,
             num_render_sequences=0, **options)
-        subjects = self._load(config, training, window_shift) + load_altered_copies(
+        subjects = self._load(config, training, window_shift) + load_augmented_copies(
             config, training, self._graph, progress=False)
         frames = sum(len(subject.targets) - config.num_consecutive_frames + 1
                      for subject in subjects)

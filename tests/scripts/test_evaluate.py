@@ -148,7 +148,7 @@ def test_a_perfect_face_scores_as_the_labels(clip):
     assert ours["opening_r"] == pytest.approx(1.0) and ours["opening_lag_ms"] == 0.0
     assert ours["mouth_jitter_ratio"] == 1.0 and ours["silence_leak"] == pytest.approx(0.0)
     assert ours["closure_recall"] == 1.0 and ours["closure_recall_of"] == 10
-    assert ours["false_closures"] == 0.0 and ours["false_closures_of"] == 10
+    assert ours["false_closure_rate"] == 0.0 and ours["false_closures_of"] == 10
     assert ours["blinks_a_minute"] == pytest.approx(60 / 7.0)
     assert card["regions"]["system"]["jaw"] == {"mae": 0.0, "r": pytest.approx(1.0)}
     assert card["scored_channels"] == ["eyeBlinkLeft", "jawOpen", "mouthPucker", "eyeBlinkRight"]
@@ -173,10 +173,10 @@ def test_bad_faces_score_badly(clip):
               for face in (still, noise, late, half_a_syllable_late)]
     assert scores[0]["opening_r"] is None and scores[0]["closure_recall"] == 0.0
     assert abs(scores[1]["opening_r"]) < 0.2 and scores[1]["mouth_jitter_ratio"] > 5.0
-    assert scores[1]["silence_leak"] > 0.2 and scores[1]["false_closures"] > 0.5
+    assert scores[1]["silence_leak"] > 0.2 and scores[1]["false_closure_rate"] > 0.5
     assert scores[2]["opening_lag_ms"] == pytest.approx(100.0)
     assert scores[2]["opening_r"] < 0.7
-    assert scores[3]["closure_recall"] < 0.2 and scores[3]["false_closures"] > 0.8
+    assert scores[3]["closure_recall"] < 0.2 and scores[3]["false_closure_rate"] > 0.8
 
 
 def test_a_channel_that_the_face_lacks_counts_as_rest(clip):

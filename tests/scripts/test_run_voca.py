@@ -20,7 +20,7 @@ from utils.common.channels import LIVE_LINK_CSV_CHANNELS, mouth_opening, reorder
 from utils.common.constants import DEFAULT_AUDIO, DEFAULT_CHECKPOINT, DEFAULT_GRAPH, SAMPLE_RATE_HZ
 from utils.common.errors import UserError
 from utils.deepspeech.acoustic_graph import load_acoustic_graph
-from utils.deepspeech.vtlp import SeveralHearings
+from utils.deepspeech.vtlp import VtlpAveragedGraph
 from utils.deepspeech.windows import speech_windows
 from utils.formats.npz import read_npz
 from utils.media.audio import open_audio, read_audio, write_wav
@@ -114,8 +114,8 @@ def test_every_frame_is_the_networks_of_its_window(animator):
     samples = read_audio(SENTENCE)[:30000]
     graph, model = load_acoustic_graph(GRAPH), VocaModel.from_checkpoint(MODEL)
     faces = []
-    for heard, animates in ((SeveralHearings(graph), animator),
-                            (graph, SpeechAnimator(MODEL, GRAPH, hearings=1))):
+    for heard, animates in ((VtlpAveragedGraph(graph), animator),
+                            (graph, SpeechAnimator(MODEL, GRAPH, tta_copies=1))):
         expected = model.predict(speech_windows(heard, samples, animator.profile))
         faces.append(animate_array(animates, samples))
         np.testing.assert_allclose(faces[-1], expected, atol=1e-6)
@@ -183,7 +183,7 @@ def test_published_command_on_a_clean_clone_says_what_is_missing():
 
 def test_bad_flags_end_with_status_2():
     for flags in (["--seed", "-1"], ["--seed", "x"], ["--fps", "61"], ["--fps", "nan"],
-                  ["--hearings", "2"], ["--no_such_flag"]):
+                  ["--tta_copies", "2"], ["--no_such_flag"]):
         status, _, err = run(*flags)
         assert status == 2 and "Traceback" not in err
 
@@ -221,16 +221,17 @@ def test_other_acoustic_graph_is_refused_unless_forced(tmp_path):
     assert SpeechAnimator(MODEL, other, force=True).profile == "deepspeech"
 
 
-@pytest.mark.parametrize("width, hearings, expected", [
+@pytest.mark.parametrize("width, tta_copies, expected", [
     (16, None, 3), (16, 1, 1), (2048, None, 1), (2048, 3, 3)])
-def test_a_small_graph_hears_a_voice_three_times(tmp_path, monkeypatch, width, hearings, expected):
+def test_a_small_graph_is_averaged_over_three_copies(tmp_path, monkeypatch, width, tta_copies,
+                                                      expected):
     graph = load_acoustic_graph(os.path.join(
         write_random_graph(str(tmp_path), width=16), "output_graph.pb"))
     runs, run = [], graph.run
     monkeypatch.setattr(graph, "run", lambda *args: runs.append(args) or run(*args))
     graph.num_hidden = width
     monkeypatch.setattr("utils.animation.animator.load_acoustic_graph", lambda path: graph)
-    animator = SpeechAnimator(MODEL, "", force=True, hearings=hearings)
+    animator = SpeechAnimator(MODEL, "", force=True, tta_copies=tta_copies)
     graph.num_hidden = 16                                   # for its state
     animator.start()
     animator.feed(np.zeros(SAMPLE_RATE_HZ, np.float32))     # two runs of 0.32 s

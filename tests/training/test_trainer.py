@@ -400,13 +400,13 @@ def test_validation_losses_are_those_of_one_big_batch(tmp_path, monkeypatch):
 def test_measures_leave_out_invalid_frames(tmp_path):
     """Nonsense in the labels of invalid frames changes no measure."""
     run = start(small_config(tmp_path))
-    clean, spoilt = small_subject("v", 80, 5), small_subject("v", 80, 5)
-    for subject in (clean, spoilt):
+    clean, degraded = small_subject("v", 80, 5), small_subject("v", 80, 5)
+    for subject in (clean, degraded):
         subject.valid[[10, 11, 40]] = False
-    spoilt.targets[~spoilt.valid] = 50.0
+    degraded.targets[~degraded.valid] = 50.0
     silent = [np.zeros(80, bool)]
     measured = []
-    for subject in (clean, spoilt):
+    for subject in (clean, degraded):
         predicted = validation.predictions(run.model, [subject])
         mean = label_means([subject])
         measured.append((validation.validation_losses(run.model, [subject], 2), mean.tolist(),
@@ -441,16 +441,17 @@ def test_scorecard_of_a_perfect_a_late_and_a_still_face():
     perfect = card_of(subject.targets, subject)
     assert perfect == {"opening_r": pytest.approx(1.0), "opening_lag_ms": 0.0,
                        "mouth_jitter_ratio": pytest.approx(1.0), "closure_recall": 1.0,
-                       "false_closures": 0.0}
+                       "false_closure_rate": 0.0}
     late = card_of(np.roll(subject.targets, 3, axis=0), subject)
     assert late["opening_lag_ms"] == pytest.approx(100.0)
     assert late["opening_r"] == pytest.approx(0.0, abs=0.05)    # a quarter of a period
     opposite = card_of(np.roll(subject.targets, 6, axis=0), subject)
     assert opposite["opening_r"] < -0.9 and opposite["mouth_jitter_ratio"] == pytest.approx(1.0)
-    assert opposite["closure_recall"] < 0.2 and opposite["false_closures"] == 1.0
+    assert opposite["closure_recall"] < 0.2 and opposite["false_closure_rate"] == 1.0
     still = card_of(np.full_like(subject.targets, 0.3), subject)
     assert "opening_r" not in still and "opening_lag_ms" not in still
-    assert still["mouth_jitter_ratio"] == still["closure_recall"] == still["false_closures"] == 0.0
+    assert still["mouth_jitter_ratio"] == still["closure_recall"] == 0.0
+    assert still["false_closure_rate"] == 0.0
 
 
 def test_scorecard_in_silence_and_over_subjects():

@@ -30,7 +30,7 @@ def config(tmp_path):
         ("s1_2", made["s1_2"]), ("s2_1", dict(made["s2_1"], mask={"tongueOut": "absent"}))]), 1)
     return types.SimpleNamespace(
         raw_audio_path=str(tmp_path / "data" / "raw_audio_fixed.pkl"), verts_mmaps_path="",
-        data2array_verts_path="", processed_audio_path="", altered_copies=0,
+        data2array_verts_path="", processed_audio_path="", augmented_copies=0,
         training_data_path=path, feature_profile="deepspeech",
         checkpoint_dir=str(tmp_path / "training"),
         subject_for_training=["s1_*"], subject_for_validation=["*_held_out"])

@@ -47,7 +47,7 @@ def test_options_are_off_by_default_and_round_trip(tmp_path):
           if getattr(Config(), name) == value} - {"num_consecutive_frames"}
     assert not on
     path = str(tmp_path / "c.cfg")
-    config = Config(altered_copies=2, **EVERYTHING)
+    config = Config(augmented_copies=2, **EVERYTHING)
     write_config(path, config)
     assert read_config(path).to_dict() == config.to_dict()
 
@@ -147,7 +147,7 @@ def test_start_at_the_mean(tmp_path):
     outputs = run.model.predict(training[0].windows).mean(axis=0)
     known = np.arange(NUM_BLENDSHAPES) != 4
     np.testing.assert_allclose(outputs[known], means[known], atol=0.05)
-    assert outputs[4] < 1e-3                            # untaught, whatever the mean
+    assert outputs[4] < 1e-3                            # untrained, whatever the mean
 
 
 # ---- the average of the weights
@@ -261,7 +261,7 @@ def test_a_resumed_run_with_everything_goes_on_alike(tmp_path):
                                atol=1e-6)
 
 
-@pytest.mark.parametrize("name, value", [("subject_styles", ["1"]), ("altered_copies", 3),
+@pytest.mark.parametrize("name, value", [("subject_styles", ["1"]), ("augmented_copies", 3),
                                          ("weight_average_decay", 0.0)])
 def test_resuming_with_another_network_or_data_is_refused(run_with_everything, name, value):
     _, _, config = run_with_everything

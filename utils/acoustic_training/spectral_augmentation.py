@@ -26,7 +26,7 @@ def mfccs_of(bands):
     return np.dot(bands, COSINE_TRANSFORM)
 
 
-def heard_anew(random, mfccs, letters, phones, silence):
+def augmented_stream(random, mfccs, letters, phones, silence):
     """A recording said at another pace by another speaker elsewhere, and what is said when.
 
     Args:
@@ -38,10 +38,10 @@ def heard_anew(random, mfccs, letters, phones, silence):
     """
     frames = hastened(random, letters)
     phones = phones[frames]
-    return spoilt(random, mfccs[frames], phones == silence), letters[frames], phones
+    return augmented(random, mfccs[frames], phones == silence), letters[frames], phones
 
 
-def spoilt(random, mfccs, silent):
+def augmented(random, mfccs, silent):
     """Speech as another would have said it elsewhere.
 
     Args:

@@ -1,8 +1,8 @@
 """The speech that the embedded acoustic graph is trained on.
 
 Minute-long streams of speech from many synthetic voices, and of real speech whose phone times are
-known, spoiled the way recordings are (room, noise, band limits, level, digital silence), as MFCCs
-with a letter and a phone for each frame. Texts, voices and spoiling are drawn from the stream's
+known, augmented the way recordings are (room, noise, band limits, level, digital silence), as MFCCs
+with a letter and a phone for each frame. Texts, voices and augmentation are drawn from the stream's
 own seed, so that a corpus can be made in parallel and again.
 """
 import collections
@@ -21,7 +21,7 @@ from utils.common.errors import UserError
 from utils.common.files import written_aside
 from utils.deepspeech.mfcc import mfcc_of_samples
 from utils.speech.aligned import ALIGNED_SPEED_PERCENT, played
-from utils.speech.augmentation import _as_int16, background, spoil
+from utils.speech.augmentation import _as_int16, augment, background
 from utils.speech.phones import PHONES, SILENCE
 from utils.speech.synthesis import ENGINE_SHARES, HELD_OUT_VOICES, list_voices, synthesise
 from utils.speech.texts import sentences, word_list
@@ -116,7 +116,7 @@ class AlignedStreamMaker(StreamMaker):
             takes += [take_of(played(path, speed_percent)),
                       _silent_take(random.randint(3, 40))]
         take = _joined(takes)
-        return take._replace(samples=spoil(random, take.samples))
+        return take._replace(samples=augment(random, take.samples))
 
 
 class SyntheticStreamMaker(StreamMaker):
@@ -153,7 +153,7 @@ class SyntheticStreamMaker(StreamMaker):
             takes.append(spoken(self._text(random), voice, speed, pitch))
             takes.append(_silent_take(random.randint(3, 40)))
         take = _joined(takes)
-        return take._replace(samples=spoil(random, take.samples))
+        return take._replace(samples=augment(random, take.samples))
 
     def _text(self, random):
         if random.rand() < 0.25:        # every sound beside every other

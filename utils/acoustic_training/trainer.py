@@ -34,7 +34,7 @@ def lanes_of_streams(streams, random):
     them; letters and phones [lanes, frames]). Every minute sounds as of another speaker, with
     other breaths, in another place than on the last pass.
     """
-    from utils.acoustic_training.spectral_augmentation import heard_anew
+    from utils.acoustic_training.spectral_augmentation import augmented_stream
     from utils.speech.phones import PHONES, SILENCE
     mfccs, letters, phones = streams
     # Aligners' dictionaries call the reduced vowel by the full one's name.
@@ -43,7 +43,7 @@ def lanes_of_streams(streams, random):
     per_lane = len(mfccs) // NUM_LANES
     chosen = random.permutation(len(mfccs))[:per_lane * NUM_LANES]
     mfccs, letters, phones = (np.stack(part) for part in zip(*(
-        heard_anew(random, mfccs[i], letters[i], phones[i], silence) for i in chosen)))
+        augmented_stream(random, mfccs[i], letters[i], phones[i], silence) for i in chosen)))
     mfccs = mfccs.reshape(NUM_LANES, -1, mfccs.shape[-1])
     padded = np.pad(mfccs, ((0, 0), (CONTEXT_FRAMES, CONTEXT_FRAMES), (0, 0)), "constant")
     return padded, letters.reshape(NUM_LANES, -1), phones.reshape(NUM_LANES, -1)

@@ -52,9 +52,9 @@ def teachers_say(mfccs, chunk_frames, teachers, states):
     """
     tracts = [tf.tensordot(mfccs, as_another_tract(stretch), 1) for stretch in STRETCHES]
     said, new_states = [], []
-    hearings = [(contexts_of(tract, chunk_frames), weights)
+    copies = [(contexts_of(tract, chunk_frames), weights)
                 for weights in teachers for tract in tracts]
-    for (contexts, weights), state in zip(hearings, states):
+    for (contexts, weights), state in zip(copies, states):
         logits, new_state = letter_logits(contexts, state, weights)
         said.append(floored(tf.nn.log_softmax(logits)))                     # [T B, 29]
         new_states.append(new_state)
@@ -70,7 +70,7 @@ def training_graph(width, chunk_frames, initial, teachers=()):
         from the letters' log-probabilities and are left out of the files: they force letters
         that do not win to say which phone sounds, also where blank or space wins.
       teachers: weights of graphs (weights_of_pb) of any width; what they say together of the same
-        spoilt speech is learnt, too. Source: G. Hinton, O. Vinyals, J. Dean, "Distilling the
+        degraded speech is learnt, too. Source: G. Hinton, O. Vinyals, J. Dean, "Distilling the
         knowledge in a neural network", 2015; the same input for both: L. Beyer et al., "Knowledge
         distillation: a good teacher is patient and consistent", CVPR 2022.
 

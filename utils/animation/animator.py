@@ -1,11 +1,11 @@
 """From an audio file to the files of its animation: the pipeline behind run_voca.py."""
 
 from utils.animation.eye_motion import EyeMotion
-from utils.common.constants import (MOST_HEARINGS, PROFILE_REFERENCE, REFERENCE_CHUNK_S,
+from utils.common.constants import (TTA_COPIES, PROFILE_REFERENCE, REFERENCE_CHUNK_S,
                                     RELEASED_WIDTH, SAMPLE_RATE_HZ)
 from utils.common.errors import UserError
 from utils.deepspeech.acoustic_graph import load_acoustic_graph
-from utils.deepspeech.vtlp import SeveralHearings
+from utils.deepspeech.vtlp import VtlpAveragedGraph
 from utils.deepspeech.windows import SpeechFeatureStream
 from utils.network.checkpoint import read_checkpoint_info, resolve_checkpoint
 from utils.network.voca_model import VocaModel
@@ -25,7 +25,7 @@ class SpeechAnimator:
 
     def __init__(self, checkpoint_path, acoustic_graph_path, force=False,
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=None, style=None,
-                 hearings=None):
+                 tta_copies=None):
         """Load both; UserError for files that are missing, broken or do not go together.
 
         Args:
@@ -36,7 +36,7 @@ class SpeechAnimator:
           eye_motion_seed: of the blinks and brow raises (utils/animation/eye_motion.py); None
             leaves the network's output as it is. The `reference` profile gives the published
           output, always. style: of a checkpoint that was trained with subject_styles; None is the
-          mean of all. hearings: 1, or MOST_HEARINGS vocal tracts that the voice is heard as (utils/
+          mean of all. tta_copies: 1, or TTA_COPIES vocal tracts that the voice is heard as (utils/
             vocal_tract.py), each a run of the graph; None: the latter for a graph narrower than
             the released. The `reference` profile has one, always.
         """
@@ -49,10 +49,10 @@ class SpeechAnimator:
         self.profile = info["feature_profile"]
         self._reference_chunk_s = reference_chunk_s
         self._eye_motion_seed = eye_motion_seed
-        if hearings is None:
-            hearings = 1 if acoustic_graph.num_hidden >= RELEASED_WIDTH else MOST_HEARINGS
-        if hearings > 1 and self.profile != PROFILE_REFERENCE:
-            acoustic_graph = SeveralHearings(acoustic_graph)
+        if tta_copies is None:
+            tta_copies = 1 if acoustic_graph.num_hidden >= RELEASED_WIDTH else TTA_COPIES
+        if tta_copies > 1 and self.profile != PROFILE_REFERENCE:
+            acoustic_graph = VtlpAveragedGraph(acoustic_graph)
         self._acoustic_graph = acoustic_graph
         self._model = VocaModel.from_checkpoint(prefix, style)
         self.start()

@@ -83,7 +83,7 @@ class _LoudnessMeter:
 def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None, fps=30,
                  preview=True, transcript=False, force=False,
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None,
-                 hearings=None):
+                 tta_copies=None):
     """Animate one audio file and write its files.
 
     Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,
@@ -98,7 +98,7 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         name = os.path.splitext(os.path.basename(audio_path))[0]
         out_path = os.path.join(".", "animation_output", name)
     animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force, reference_chunk_s,
-                              eye_motion_seed, style, hearings)
+                              eye_motion_seed, style, tta_copies)
     weights, loudness, duration_s = animate_audio(animator, audio, show_progress=True)
     names = animator.channels
     num_frames = num_frames_of(duration_s, fps)

@@ -33,7 +33,7 @@ DEFAULT_CHECKPOINT = "./model/default.model"
 DEFAULT_GRAPH = "./ds_graph/deepspeech-mini/output_graph.tflite"
 DEFAULT_AUDIO = "./audio/test_sentence.wav"
 DEFAULT_EYE_SEED = 0                # of the blinks and brows that run_voca.py adds
-MOST_HEARINGS = 3                   # vocal tracts that a voice is heard as by a small graph
+TTA_COPIES = 3                   # VTLP copies that a small graph is averaged over
 RELEASED_WIDTH = 2048               # of DeepSpeech 0.5.0's own graphs, which know many voices
 
 # Feature profiles (see utils/deepspeech/windows.py).

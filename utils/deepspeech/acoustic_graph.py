@@ -75,7 +75,7 @@ class AcousticGraph:
 
         Args:
           contexts: float32 [n, 19, 26], n from 1 to num_steps: MFCCs t-9 .. t+9 of each step.
-          state: what zero_state() or the run before gave; it is not altered.
+          state: what zero_state() or the run before gave; it is not augmented.
         Returns:
           probabilities: float32 [n, 29], softmax over space, a..z, apostrophe, blank.
           state: for the next run. None after n < num_steps steps of a .tflite, which always

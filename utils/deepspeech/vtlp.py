@@ -1,6 +1,6 @@
-"""A voice as another vocal tract would have it, and one voice heard as several.
+"""VTLP: a voice as another vocal tract would have it, and test-time augmentation by it.
 
-    graph = SeveralHearings(load_acoustic_graph(path))      # in the place of the AcousticGraph
+    graph = VtlpAveragedGraph(load_acoustic_graph(path))      # in the place of the AcousticGraph
 
 A longer vocal tract is a stretched mel axis, which is one product of matrices on MFCCs. A network
 that never heard a voice hears it better as it is, as that of a longer tract and as that of a
@@ -10,11 +10,11 @@ audio, speech and language processing, 2013, who average so, too.
 """
 import numpy as np
 
-from utils.common.constants import MFCC_COEFFICIENTS, MOST_HEARINGS, PROBABILITY_FLOOR
+from utils.common.constants import MFCC_COEFFICIENTS, PROBABILITY_FLOOR, TTA_COPIES
 from utils.deepspeech.mfcc import CHANNEL_MIDDLES, COSINE_TRANSFORM, MEL_CHANNELS, cosines_at
 
 # Of the mel axis at its middle, parts of its length.
-STRETCHES = tuple(np.linspace(-0.035, 0.035, MOST_HEARINGS))
+STRETCHES = tuple(np.linspace(-0.035, 0.035, TTA_COPIES))
 
 MEL_AXIS = CHANNEL_MIDDLES / MEL_CHANNELS                       # [40], of 0 .. 1
 
@@ -41,7 +41,7 @@ def as_another_tract(stretch):
     return bands_at(stretched(stretch)).dot(COSINE_TRANSFORM).astype(np.float32)
 
 
-class SeveralHearings:
+class VtlpAveragedGraph:
     """Runs an AcousticGraph once for each of `stretches`; state and results as the graph's own."""
 
     def __init__(self, acoustic_graph, stretches=STRETCHES):
@@ -50,7 +50,7 @@ class SeveralHearings:
         self._transforms = [as_another_tract(stretch) for stretch in stretches]
 
     def zero_state(self):
-        """The states at the start of a stream, one a hearing."""
+        """The states at the start of a stream, one a copy."""
         return [self._acoustic_graph.zero_state() for _ in self._transforms]
 
     def run(self, contexts, states):

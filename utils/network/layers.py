@@ -102,12 +102,12 @@ def no_dropout(inputs, number):
 def encoder_layers(x, scale, shift, filters, expression_dim, styles=None, drop=no_dropout):
     """Windows [N, 16, 29], normalised by * scale + shift -> expression [N, expression_dim].
 
-    styles: [N, S], told to each frame of the window and to the first dense layer; None for a
+    styles: [N, S], given to each frame of the window and to the first dense layer; None for a
     network without. drop(inputs, number): the dropout before dense layer `number`.
     """
     if styles is not None:
-        told = tf.tile(styles[:, tf.newaxis], [1, WINDOW_FRAMES, 1])           # [N, 16, S]
-        x, scale, shift = tf.concat([x * scale + shift, told], axis=2), None, None
+        style_rows = tf.tile(styles[:, tf.newaxis], [1, WINDOW_FRAMES, 1])           # [N, 16, S]
+        x, scale, shift = tf.concat([x * scale + shift, style_rows], axis=2), None, None
     x = convolution(x, "conv1", filters[0], scale, shift)          # [N, 8, 32]
     x = convolution(x, "conv2", filters[1])                        # [N, 4, 32]
     x = convolution(x, "conv3", filters[2])                        # [N, 2, 64]
@@ -131,7 +131,7 @@ def speech_encoder(speech_features, is_training, filters, expression_dim, styles
         x = tf.reshape(speech_features, [-1, WINDOW_FRAMES, NUM_LETTERS])      # [N, 16, 29]
         x, scale, shift, update = batch_norm(x, is_training, "batch_norm")
         expressions = []
-        for part, (windows, told) in enumerate(zip(_parts(x, num_parts),
+        for part, (windows, styles_of_part) in enumerate(zip(_parts(x, num_parts),
                                                    _parts(styles, num_parts))):
             def drop_of_part(inputs, number, first=2 * part):
                 return drop(inputs, first + number)
@@ -139,7 +139,7 @@ def speech_encoder(speech_features, is_training, filters, expression_dim, styles
             with tf.variable_scope(tf.get_variable_scope(), reuse=True if part else None,
                                    auxiliary_name_scope=False):
                 expressions.append(encoder_layers(windows, scale, shift, filters, expression_dim,
-                                                  told, drop_of_part))
+                                                  styles_of_part, drop_of_part))
         expression = expressions[0] if num_parts == 1 else tf.concat(expressions, axis=0)
     return expression, update
 

@@ -174,11 +174,11 @@ class VocaModel(object):
         model.style = weight_of_style
         return model
 
-    def initialize(self, untaught=None, means=None):
+    def initialize(self, untrained=None, means=None):
         """Fresh weights.
 
         Args:
-          untaught: [52] bool, the channels that no subject teaches: they say SILENT_LOGIT's 0
+          untrained: [52] bool, the channels that no subject teaches: they say SILENT_LOGIT's 0
             for good, where a channel without gradients would say 0.5.
           means: [52], what the fresh network says, about; None: 0.5.
         """
@@ -189,9 +189,9 @@ class VocaModel(object):
         if means is not None:
             means = np.clip(means, LEAST_MEAN, 1.0 - LEAST_MEAN)
             self._set([biases], [np.log(means / (1.0 - means))])
-        if untaught is not None and np.any(untaught):
+        if untrained is not None and np.any(untrained):
             values = self.session.run([weights, biases])
-            values[0][:, untaught], values[1][untaught] = 0.0, SILENT_LOGIT
+            values[0][:, untrained], values[1][untrained] = 0.0, SILENT_LOGIT
             self._set([weights, biases], values)
         self._set([average for _, average in self._averages],
                   self.session.run([weight for weight, _ in self._averages]))

@@ -191,7 +191,7 @@ def measures(face, labels, scored, speech):
             opening, speech.silent)
         if speech.bilabials is not None:
             for measure, spans in (("closure_recall", speech.bilabials),
-                                   ("false_closures", speech.open_vowels)):
+                                   ("false_closure_rate", speech.open_vowels)):
                 found[measure], found[measure + "_of"] = metrics.closed_share(
                     opening, spans, ANIMATION_FPS)
     if "eyeBlinkLeft" in scored:

@@ -5,26 +5,26 @@ import scipy.signal
 from utils.common.constants import INT16_SCALE, SAMPLE_RATE_HZ
 
 
-def spoil(random, samples):
+def augment(random, samples):
     """What a room, a microphone, a background and a codec make of clean speech."""
-    spoiled = samples.astype(np.float64)
-    gap = spoiled == 0.0
+    augmented = samples.astype(np.float64)
+    gap = augmented == 0.0
     if random.rand() < 0.45:
-        spoiled = _in_a_room(random, spoiled)
+        augmented = _in_a_room(random, augmented)
     if random.rand() < 0.8:
-        spoiled = _filtered(random, spoiled)
+        augmented = _filtered(random, augmented)
     level = 10 ** random.uniform(-2.0, -0.55)
-    spoiled *= level / (np.sqrt(np.mean(spoiled ** 2)) * 3.0 + 1e-9)
+    augmented *= level / (np.sqrt(np.mean(augmented ** 2)) * 3.0 + 1e-9)
     if random.rand() < 0.7:
-        noise = (_babble(random, spoiled) if random.rand() < 0.15
-                 else background(random, len(spoiled)))
+        noise = (_babble(random, augmented) if random.rand() < 0.15
+                 else background(random, len(augmented)))
         snr = 10 ** (random.uniform(5.0, 45.0) / 20.0)
-        spoiled += noise * np.sqrt(np.mean(spoiled ** 2)) / snr
+        augmented += noise * np.sqrt(np.mean(augmented ** 2)) / snr
     elif random.rand() < 0.5:
-        spoiled[gap] = 0.0              # digital silence between sentences
+        augmented[gap] = 0.0              # digital silence between sentences
     if random.rand() < 0.05:
-        spoiled *= random.uniform(2.0, 8.0)     # clipped below
-    return _as_int16(spoiled)
+        augmented *= random.uniform(2.0, 8.0)     # clipped below
+    return _as_int16(augmented)
 
 
 def _as_int16(samples):

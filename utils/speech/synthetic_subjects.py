@@ -1,7 +1,7 @@
 """Subjects made from phone times: speech as recordings sound, and the face that speaks it.
 
 Speech is synthesised from text, or real and aligned (ds_graph/align_speech.py). The labels always
-come from the clean speech and its phone times; only the sound is spoiled.
+come from the clean speech and its phone times; only the sound is augmented.
 make_embedded_set.py and model/make_default_checkpoint.py use this.
 """
 import os
@@ -15,7 +15,7 @@ from utils.formats.live_link_csv import write_live_link_csv
 from utils.media.audio import write_wav
 from utils.media.loudness import loudness_envelope
 from utils.speech.aligned import ALIGNED_SPEED_PERCENT, aligned_minutes, aligned_recordings, played
-from utils.speech.augmentation import background, spoil
+from utils.speech.augmentation import augment, background
 from utils.speech.coarticulation import blendshapes_of_phones
 from utils.speech.phones import SILENCE
 from utils.speech.synthesis import ENGINE_SHARES, HELD_OUT_VOICES, list_voices, synthesise
@@ -226,9 +226,9 @@ def _real_passage(paths, random):
 
 
 def _heard(samples, phones, random):
-    """A passage with breaths, most of them spoiled."""
+    """A passage with breaths, most of them augmented."""
     heard = with_breaths(samples, phones, random)
-    return spoil(random, heard) if random.rand() > CLEAN_SHARE else heard
+    return augment(random, heard) if random.rand() > CLEAN_SHARE else heard
 
 
 def _is_there(folder, name):

@@ -1,4 +1,4 @@
-"""Altered copies of a recording: another speed, pitch and level, with noise and an echoing room.
+"""Augmented copies of a recording: another speed, pitch and level, with noise and an echoing room.
 
 A face that was recorded once, in one room, by one microphone, teaches a network that room too.
 The copies go through the acoustic network like any sound, once, and their labels are stretched
@@ -18,7 +18,7 @@ from utils.common.resample import resample_frames
 
 # speed, pitch: factors, 1 = as recorded; level_db: gain; noise_db: noise below the speech's own
 # power; echo_s: time in which the room's echo falls by 60 dB; seed: of noise and echo.
-Alteration = collections.namedtuple("Alteration", "speed pitch level_db noise_db echo_s seed")
+Augmentation = collections.namedtuple("Augmentation", "speed pitch level_db noise_db echo_s seed")
 
 SPEEDS = (0.9, 1.1)
 PITCHES = (0.89, 1.12)              # two semitones
@@ -29,42 +29,42 @@ ECHO_LEVEL_DB = -12.0               # of the whole echo, below the direct sound
 PEAK = 0.99
 
 
-def alteration_of(recording, number):
-    """The Alteration of copy `number` (from 1) of the recording called `recording`."""
+def augmentation_of(recording, number):
+    """The Augmentation of copy `number` (from 1) of the recording called `recording`."""
     digest = hashlib.sha256(("%s\n%d" % (recording, number)).encode("utf-8")).digest()
     seed = int.from_bytes(digest[:4], "big")
     random = np.random.RandomState(seed)
-    return Alteration(*([random.uniform(*ends) for ends in (
+    return Augmentation(*([random.uniform(*ends) for ends in (
         SPEEDS, PITCHES, LEVELS_DB, NOISES_DB, ECHOES_S)] + [seed]))
 
 
-def altered_sound(samples, alteration):
-    """float32 [about num_samples / speed]: `samples` (float, 16 kHz mono) so altered.
+def augmented_sound(samples, augmentation):
+    """float32 [about num_samples / speed]: `samples` (float, 16 kHz mono) so augmented.
 
     Echo and noise delay nothing: the direct sound stays where it was. Raises UserError where
     ffmpeg does not stretch.
     """
-    random = np.random.RandomState(alteration.seed)
-    samples = _stretched(np.asarray(samples, np.float32), alteration.speed, alteration.pitch)
-    samples = _with_echo(samples, alteration.echo_s, random)
+    random = np.random.RandomState(augmentation.seed)
+    samples = _stretched(np.asarray(samples, np.float32), augmentation.speed, augmentation.pitch)
+    samples = _with_echo(samples, augmentation.echo_s, random)
     power = np.mean(np.square(samples, dtype=np.float64))
     noise = random.standard_normal(len(samples))
-    samples = samples + noise * np.sqrt(power) * 10.0 ** (alteration.noise_db / 20.0)
-    samples = samples * 10.0 ** (alteration.level_db / 20.0)
+    samples = samples + noise * np.sqrt(power) * 10.0 ** (augmentation.noise_db / 20.0)
+    samples = samples * 10.0 ** (augmentation.level_db / 20.0)
     loudest = np.abs(samples).max() if len(samples) else 0.0
     return (samples * min(1.0, PEAK / max(loudest, 1e-9))).astype(np.float32)
 
 
-def altered_frames(values, alteration):
-    """`values` [frames, k] at ANIMATION_FPS as they go with the altered sound, [frames / speed, k].
+def augmented_frames(values, augmentation):
+    """`values` [frames, k] at ANIMATION_FPS as they go with that sound, [frames / speed, k].
     """
-    return resample_frames(values, ANIMATION_FPS * alteration.speed, ANIMATION_FPS)
+    return resample_frames(values, ANIMATION_FPS * augmentation.speed, ANIMATION_FPS)
 
 
-def altered_valid(valid, alteration):
+def augmented_valid(valid, augmentation):
     """bool [frames / speed]: a frame is valid where all that it is interpolated from are."""
-    return altered_frames(np.asarray(valid, np.float32)[:, np.newaxis],
-                          alteration)[:, 0] > 1.0 - 1e-6
+    return augmented_frames(np.asarray(valid, np.float32)[:, np.newaxis],
+                          augmentation)[:, 0] > 1.0 - 1e-6
 
 
 def _stretched(samples, speed, pitch):
@@ -81,7 +81,7 @@ def _stretched(samples, speed, pitch):
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     found, complaint = process.communicate(samples.astype("<f4").tobytes())
     if process.returncode:
-        raise UserError("ffmpeg does not alter the sound by %s: %s; set altered_copies = 0"
+        raise UserError("ffmpeg does not alter the sound by %s: %s; set augmented_copies = 0"
                         % (filters, complaint.decode("utf-8", "replace").strip()[:200]))
     wanted = int(round(len(samples) / speed))
     found = np.frombuffer(found, "<f4")[:wanted]

@@ -64,7 +64,7 @@ CONFIG = (
         "deepspeech: features as DeepSpeech's own client makes them; reference: those of the "
         "published checkpoint"),
 
-    Key(AUDIO, "altered_copies", "int", 0, (0, 20), False,
+    Key(AUDIO, "augmented_copies", "int", 0, (0, 20), False,
         "copies of each training subject to learn from besides it, at another speed, pitch and "
         "level, with noise and echo; 0 = none"),
     Key(AUDIO, "time_mask_rate", "float", 0.0, (0.0, 1.0), False,
@@ -146,7 +146,7 @@ RECIPE = collections.OrderedDict([
     ("learning_rate", 2e-3), ("learning_rate_schedule", "cosine"), ("warmup_steps", 500),
     ("label_standardisation", True), ("start_at_mean", True),
     ("absolute_reconstruction_loss", True), ("velocity_weight", 1.0), ("opening_weight", 1.0),
-    ("altered_copies", 1)])
+    ("augmented_copies", 1)])
 
 
 class Config(object):

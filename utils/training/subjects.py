@@ -18,7 +18,8 @@ from utils.common.files import allow_open_files
 from utils.dataset.recordings import BLOCK_S, Recording
 from utils.dataset.sources import (MAPS_PER_SUBJECT, available_names, recordings_of_config,
                                    stem_of_name)
-from utils.training.augmentation import alteration_of, altered_frames, altered_sound, altered_valid
+from utils.training.augmentation import (augmentation_of, augmented_frames, augmented_sound,
+                                         augmented_valid)
 from utils.training.feature_cache import cache_key, cache_path, read_cached, write_cached
 
 FEATURES_FOLDER = "features"            # in checkpoint_dir
@@ -100,17 +101,17 @@ def load_subjects(config, names, acoustic_graph, progress=True):
                           progress)
 
 
-def load_altered_copies(config, names, acoustic_graph, progress=True):
-    """Subjects that are altered copies of those called `names`, config.altered_copies of each.
+def load_augmented_copies(config, names, acoustic_graph, progress=True):
+    """Subjects that are augmented copies of those called `names`, config.augmented_copies of each.
 
     Sound and labels are those of utils/training/augmentation.py; the features come from the cache
     where it has them. Raises as load_subjects does.
     """
-    if not config.altered_copies:
+    if not config.augmented_copies:
         return []
-    copies = [_altered(recording, number)
+    copies = [_augmented(recording, number)
               for recording in recordings_of_config(config, names, False)
-              for number in range(1, config.altered_copies + 1)]
+              for number in range(1, config.augmented_copies + 1)]
     allow_open_files(MAPS_PER_SUBJECT * (len(names) + len(copies)))
     return _with_features(config, copies, acoustic_graph, progress)
 
@@ -154,24 +155,24 @@ def _subject(recording, path):
                    recording.sound)
 
 
-def _altered(recording, number):
+def _augmented(recording, number):
     """Copy `number` of a recording, as a recording."""
-    alteration = alteration_of(recording.name, number)
+    augmentation = augmentation_of(recording.name, number)
 
     def sound(profile):
         del profile                                 # either takes 16 kHz
         blocks, _ = recording.sound(PROFILE_DEEPSPEECH)
         # Whole: what stretches and echoes has no blocks.
-        samples = altered_sound(np.concatenate(list(blocks)), alteration)
+        samples = augmented_sound(np.concatenate(list(blocks)), augmentation)
         step = int(BLOCK_S * SAMPLE_RATE_HZ)
         return (samples[i:i + step] for i in range(0, len(samples), step)), SAMPLE_RATE_HZ
 
-    digest = hashlib.sha256(("%s %r" % (recording.audio_sha256, alteration)).encode("ascii"))
+    digest = hashlib.sha256(("%s %r" % (recording.audio_sha256, augmentation)).encode("ascii"))
     return Recording(
-        "%s, altered %d" % (recording.name, number), digest.hexdigest(),
-        (recording.duration_s or 0.0) / alteration.speed, sound,
-        altered_frames(recording.targets, alteration), recording.mask, None,
-        None if recording.valid is None else altered_valid(recording.valid, alteration))
+        "%s, augmented %d" % (recording.name, number), digest.hexdigest(),
+        (recording.duration_s or 0.0) / augmentation.speed, sound,
+        augmented_frames(recording.targets, augmentation), recording.mask, None,
+        None if recording.valid is None else augmented_valid(recording.valid, augmentation))
 
 
 # ---- features

@@ -41,7 +41,7 @@ CONFIG_NAME = "training_config.cfg"
 # What a resumed run must share with its beginning: sizes of the network, and the shuffling.
 FIXED_KEYS = ("feature_profile", "speech_encoder_size_factor", "expression_dim",
               "num_consecutive_frames", "batch_size", "random_seed", "subject_styles",
-              "altered_copies", "weight_average_decay")
+              "augmented_copies", "weight_average_decay")
 
 # checkpoint: prefix of the best, or of the last where there was no validation yet.
 # scores: validation.ChannelScore list of it, or None for an interrupted run.
@@ -124,7 +124,7 @@ class Trainer(object):
         self.best_loss, self.best_prefix = None, None
         if resume_from is None:
             self.model.initialize(
-                untaught=~known_channels(training),
+                untrained=~known_channels(training),
                 means=self._training_mean if config.start_at_mean else None)
         else:
             self.model.restore(resume_from)

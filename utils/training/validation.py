@@ -21,7 +21,7 @@ SCORED_S = 600.0                # of each subject: a score is wanted soon, and d
 OPEN_SHARE = 0.5                # of the labels' 90th percentile of opening: above it, plainly open
 # What TensorBoard shows of a scorecard; utils/scoring/metrics.py says what each is.
 SCORECARD_MEASURES = ("opening_r", "opening_lag_ms", "mouth_jitter_ratio", "silence_leak",
-                      "closure_recall", "false_closures")
+                      "closure_recall", "false_closure_rate")
 
 # mae: mean absolute error; r: Pearson correlation, None where either side stands still;
 # mean_mae: the error of always giving the training mean.
@@ -41,8 +41,8 @@ def validation_losses(model, subjects, num_consecutive_frames, styles=()):
         batches = Batches([subject], BATCH_INDICES, num_consecutive_frames)
         for windows, targets, mask, num_indices in batches.in_order():
             style = style_of_subject(subject.name, styles)
-            told = None if style is None else np.tile(style, (len(windows), 1))
-            losses = model.evaluate(windows, targets, mask, told)
+            styles = None if style is None else np.tile(style, (len(windows), 1))
+            losses = model.evaluate(windows, targets, mask, styles)
             known = num_indices * float(np.sum(subject.mask))
             weight += known
             for name in LOSS_NAMES:
@@ -160,7 +160,7 @@ def _measures_of(face, labels, silent):
         found["silence_leak"], _ = metrics.silence_leak(opening, silent)
         closed, opened = label_spans(true_opening, silent)
         found["closure_recall"], _ = metrics.closed_share(opening, closed, ANIMATION_FPS)
-        found["false_closures"], _ = metrics.closed_share(opening, opened, ANIMATION_FPS)
+        found["false_closure_rate"], _ = metrics.closed_share(opening, opened, ANIMATION_FPS)
     return found
 
 
