@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.helpers.paths import REPOSITORY
+from utils.training.config import CONFIG, RECIPE
 
 FOLDERS = ("", "docs", "ds_graph", "model", "training_data", "audio", "training",
            "animation_output")
@@ -142,6 +143,16 @@ def test_flags_named_exist(page):
     for code in named_code(page):
         for flag in re.findall(r"(?<![\w-])--\w[\w-]*", code):
             assert flag in defined_flags() | others, flag
+
+
+def test_the_recipe_of_the_page_is_the_recipe():
+    rows = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \|",
+                      text_of(os.path.join("docs", "training.md")), re.MULTILINE)
+    defaults = {key.name: key.default for key in CONFIG}
+    assert [name for name, _, _ in rows] == list(RECIPE)
+    for name, recipe, default in rows:
+        for written, value in ((recipe, RECIPE[name]), (default, defaults[name])):
+            assert written == str(value) or float(written) == value, name
 
 
 def test_every_page_is_linked():
