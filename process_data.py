@@ -20,10 +20,10 @@ import argparse
 import os
 import sys
 
+from utils.common.constants import DEFAULT_TRAINING_DATA
 from utils.common.errors import UserError, run_script
 
 LANDMARKER_NAME = "face_landmarker.task"
-DEFAULT_FOLDER = "./training_data"
 # utils.dataset.label_sources.KINDS, whose import takes a while, and the published files.
 LABEL_KINDS = ("live_link", "debugout", "beat", "audio2face", "mediapipe_csv", "npz", "tracker",
                "published")
@@ -32,16 +32,17 @@ LABEL_KINDS = ("live_link", "debugout", "beat", "audio2face", "mediapipe_csv", "
 def get_parser():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--training_data_path", default=DEFAULT_FOLDER, metavar="FOLDER",
+    parser.add_argument("--training_data_path", default=DEFAULT_TRAINING_DATA, metavar="FOLDER",
                         help="the videos and captures (%(default)s)")
     parser.add_argument("--dataset_path", metavar="FOLDER",
-                        help="default: <training_data_path>/dataset")
+                        help="default: <training_data_path>/dataset; without both, "
+                             "./training_data/dataset")
     parser.add_argument("--labels", choices=LABEL_KINDS, metavar="KIND",
                         help="where labels come from, if not by what lies beside each recording: "
                              "%s" % ", ".join(LABEL_KINDS))
     parser.add_argument("--face_landmarker_fname", metavar="FILE",
                         help="MediaPipe's model file; default: %s in the training_data_path, "
-                             "else in %s" % (LANDMARKER_NAME, DEFAULT_FOLDER))
+                             "else in %s" % (LANDMARKER_NAME, DEFAULT_TRAINING_DATA))
     parser.add_argument("--fix_offset", action="store_true",
                         help="shift labels by the measured offset against the sound, where that "
                              "is sure; it is printed in any case")
@@ -85,7 +86,7 @@ def landmarker_path(args):
     own = os.path.join(args.training_data_path, LANDMARKER_NAME)
     if args.face_landmarker_fname or os.path.isfile(own):
         return args.face_landmarker_fname or own
-    shared = os.path.join(DEFAULT_FOLDER, LANDMARKER_NAME)
+    shared = os.path.join(DEFAULT_TRAINING_DATA, LANDMARKER_NAME)
     return shared if os.path.isfile(shared) else own
 
 
@@ -96,7 +97,10 @@ def main():
     from utils.dataset.summary import alignment_text, summary_table
     from utils.pages.dataset_page import write_report
     from utils.training.dataset_config import write_training_config
-    dataset_path = args.dataset_path or os.path.join(args.training_data_path, "dataset")
+    # The repository's own folder is read from anywhere; what is made goes to where the user stands.
+    own = args.training_data_path == DEFAULT_TRAINING_DATA
+    dataset_path = args.dataset_path or os.path.join(
+        "./training_data" if own else args.training_data_path, "dataset")
     options = Options(
         labels=args.labels, landmarker_path=landmarker_path(args), fix_offset=args.fix_offset,
         neutral_path=args.neutral, calibrate=False if args.no_calibration else None,
