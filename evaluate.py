@@ -6,10 +6,11 @@
     python evaluate.py --prediction other.json --audio_fname take.wav --labels take.csv
     python evaluate.py --tf_model_fname me/dataset/training/checkpoints/best --subject me/dataset 2
 
---labels and --prediction take a Live Link Face CSV, a table with a `time` column, an .npz of
-run_voca.py, Audio2Face's JSON or CSV, BEAT's JSON; any frame rate, shapes by name. --timings takes
-phone or word times as TextGrid, JSON or CSV and adds the closures on p b m. --subject takes sound
-and labels from a dataset of process_data.py: its valid frames, the channels that it does not mask.
+--labels and --prediction take a Live Link Face CSV, a table with a column of times, what run_voca.py
+writes (.csv, .npz, .json), Audio2Face's JSON or CSV, BEAT's JSON; any frame rate, shapes by name.
+--timings takes phone or word times as TextGrid, CSV, or JSON of Whisper, WhisperX, Gentle, Vosk or
+the Montreal Forced Aligner, and adds the closures on p b m. --subject takes sound and labels from a
+dataset of process_data.py: its valid frames, the channels that it does not mask.
 
 The table on stdout has four columns: the system; `loudness`, each channel as the sum of the
 speech's RMS, its level in dB and a constant that fits these labels best; `mean`, these labels' own
@@ -27,6 +28,7 @@ import numpy as np
 from utils.common.constants import DEFAULT_EYE_SEED
 from utils.common.errors import UserError, run_script
 from utils.common.script_flags import add_model_flags
+from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
 
 DEFAULT_SUBJECT = "./training_data/11.mp4"
 
@@ -43,6 +45,9 @@ def get_parser():
     parser.add_argument("--timings", metavar="TIMES", help="phone or word times of the sound")
     parser.add_argument("--prediction", metavar="FACE",
                         help="score this file of another system instead of a checkpoint")
+    parser.add_argument("--live_link_sides", choices=LIVE_LINK_SIDES, default=BY_NAME,
+                        help="whose MouthLeft/Right and JawLeft/Right of Live Link CSVs are: as "
+                             "named, or crosswise, as the app seems to name them (%(default)s)")
     add_model_flags(parser)
     parser.add_argument("--mean_of", nargs="+", default=[], metavar="FACE",
                         help="label files (a training set's) whose mean the constant is")
@@ -65,13 +70,13 @@ def main():
         labels, samples, valid = scorecard.load_subject(*args.subject)
         args.audio_fname = labels_path = " subject ".join(args.subject)
     else:
-        labels, valid = scorecard.load_face(labels_path), None
+        labels, valid = scorecard.load_face(labels_path, args.live_link_sides), None
         samples = read_audio(args.audio_fname)
     timings = read_timings(args.timings) if args.timings else None
-    mean_of = [scorecard.load_face(path) for path in args.mean_of]
+    mean_of = [scorecard.load_face(path, args.live_link_sides) for path in args.mean_of]
     eye_motion = None
     if args.prediction:
-        system = scorecard.load_face(args.prediction)
+        system = scorecard.load_face(args.prediction, args.live_link_sides)
     else:
         from utils.animation.animator import SpeechAnimator
         from utils.animation.audio_file import animate_audio
