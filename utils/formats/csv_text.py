@@ -26,7 +26,8 @@ def csv_rows(path):
     """
     try:
         with open(path, encoding=text_encoding(path), errors="replace", newline="") as stream:
-            lines = (line.rstrip(PADDING) for line in stream)
+            # Python 3.7's csv knows no zero byte; a cell with one is no number anyway.
+            lines = (line.rstrip(PADDING).replace("\0", "\ufffd") for line in stream)
             first = next((line for line in lines if line.strip()), "")
             said = DELIMITER_LINE.match(first)
             if said:

@@ -39,6 +39,8 @@ MIN_NEW_SECONDS = 2             # where rows of one second follow rows of the se
 MIN_SAME_RATE = 0.75            # of those say the same rate, to a frame
 SIXTIETHS_RATES = (54, 66)      # a rate in between is sixtieths, written with some jitter
 MIN_LEAP = 2.0                  # of the step at a new second, read as sixtieths, to the usual ones
+# Drop-frame timecode, SMPTE 12M: it counts to 30 and leaves out two numbers a minute.
+DROP_FRAME_RATE, DROPPED, DROP_FRAME_FPS = 30, 2, 30000 / 1001.0
 SECONDS_STEP_S = 0.5            # timecodes without colons that step by less are seconds
 
 # start_s: time of day of the first row. times_s [frames] from there. weights float32
@@ -240,7 +242,18 @@ def _times_of_day_s(path, timecodes, units_per_s, has_frame_rate, warn):
         return seconds + units / np.array(units_per_s, np.float64)
     warn("%s: FF of the timecode runs to %d and leaps at every new second: it counts frames, "
          "taken as %d a second" % (os.path.basename(path), np.floor(units).max(), own_rate))
-    return seconds + _steadier(seconds, units, own_rate) / own_rate
+    frames = _steadier(seconds, units, own_rate)
+    if own_rate == DROP_FRAME_RATE and _drops_frames(seconds, np.floor(units)):
+        minutes = seconds // 60
+        count = seconds * own_rate + frames - DROPPED * (minutes - minutes // 10)   # [frames]
+        return seconds[0] + frames[0] / own_rate + (count - count[0]) / DROP_FRAME_FPS
+    return seconds + frames / own_rate
+
+
+def _drops_frames(seconds, frames):
+    """Whether the numbers 0 and 1 are left out at each minute but the tenth, as at 29.97 fps."""
+    starts = (np.diff(seconds) == 1) & (seconds[1:] % 60 == 0) & (seconds[1:] // 60 % 10 != 0)
+    return starts.any() and (frames[1:][starts] >= DROPPED).all()
 
 
 def _own_rate(seconds, frames):
@@ -263,15 +276,15 @@ def _own_rate(seconds, frames):
 
 
 def _steadier(seconds, units, rate):
-    """FF [rows], with what stands behind its point or without: whichever steps more evenly.
+    """FF [rows], with what stands behind its point only where it steps more evenly so.
 
-    Behind the point some programs write milliseconds, or count on until it is 0 again.
+    Behind the point some programs write milliseconds, or number the rows.
     """
     def uneven(frames):
         steps = np.diff(seconds * rate + frames)
         return np.sum(np.abs(steps - np.median(steps)) > 0.5)
     whole = np.floor(units)
-    return units if uneven(units) <= uneven(whole) else whole
+    return units if uneven(units) < uneven(whole) else whole
 
 
 def _times_from_start(path, day_times_s):
