@@ -5,7 +5,7 @@ import numpy as np
 
 from utils.common.errors import UserError
 from utils.formats.face_kinds import BEAT
-from utils.formats.face_rows import face_rows
+from utils.formats.face_rows import even_times_s, face_rows
 from utils.formats.json_text import read_json
 
 BEAT_FPS = 60                           # of frames without times, where the file says no rate
@@ -28,9 +28,9 @@ def read_beat_json(path, warn):
             if fps is None and len(frames):
                 warn("%s: its frames have no times and it says no fps: taken as %d a second"
                      % (os.path.basename(path), BEAT_FPS))
-            times_s = np.arange(len(frames)) / float(BEAT_FPS if fps is None else fps)
+            times_s = even_times_s(len(frames), BEAT_FPS if fps is None else fps)
         names = content.get("names") or metadata["blendshape_names"]
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError("%s is neither Audio2Face's JSON (facsNames, weightMat, exportFps) nor "
                         "BEAT's (names, frames of weights and time): %r" % (path, error))
     return face_rows(path, BEAT, times_s, weights, names, warn)

@@ -64,6 +64,14 @@ def face_rows(path, kind, times_s, weights, names, warn, has_face=None):
                     channels, has_face, np.zeros((len(weights), 0)))
 
 
+def even_times_s(num_frames, fps):
+    """[num_frames] seconds of frames at an even rate; ValueError for a rate that is none."""
+    fps = float(fps)
+    if not 0 < fps < np.inf:
+        raise ValueError("%g frames a second" % fps)
+    return np.arange(num_frames) / fps
+
+
 def channel_places(path, names):
     """(columns, channels) of the names that are among the 52 shapes."""
     places, channels = [], []

@@ -8,7 +8,7 @@ from utils.common.channels import UNREAL_CHANNELS, reorder
 from utils.common.errors import UserError
 from utils.common.files import written_aside
 from utils.formats.face_kinds import ROKOKO
-from utils.formats.face_rows import CHANNEL_OF, face_rows, seconds_of
+from utils.formats.face_rows import CHANNEL_OF, even_times_s, face_rows, seconds_of
 from utils.formats.json_text import read_json
 
 ROKOKO_VERSION = "3,0"
@@ -67,16 +67,12 @@ def read_rokoko_json(path, warn):
         weights = np.array([[float(of_frame[0][name]) for name in names] if of_frame
                             else [0.0] * len(names) for of_frame in faces])     # [frames, shapes]
         times = np.array([float(scene["timestamp"]) for scene in scenes])
-        fps = float(packets[0]["fps"])
-        if not fps > 0:
-            raise ValueError("fps is %g" % fps)
+        even_s = even_times_s(len(packets), packets[0]["fps"])
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise UserError("%s is not Rokoko's JSON v3 (packets of fps and scene, with timestamp and "
                         "actors that have a face): %r" % (path, error))
     if max(len(of_frame) for of_frame in faces) > 1:
         warn("%s: several actors have a face; the first is taken" % os.path.basename(path))
-    if (np.diff(times) > 0).all():
-        times_s = seconds_of(path, "timestamp", times, None, warn)
-    else:
-        times_s = np.arange(len(times)) / fps
+    is_rising = (np.diff(times) > 0).all()
+    times_s = seconds_of(path, "timestamp", times, None, warn) if is_rising else even_s
     return face_rows(path, ROKOKO, times_s, weights / ROKOKO_FULL, names, warn, has_face)

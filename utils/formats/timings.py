@@ -45,8 +45,8 @@ def read_timings(path, warn=print_warning):
     text = _text_of(path)
     if extension not in readers:
         raise UserError("%s: %s" % (path, MOUTH_SHAPES if "<rhubarbResult" in text else
-                                    "phone or word times are read from .TextGrid, .json, .csv and "
-                                    ".tsv"))
+                                    "phone or word times are read from .TextGrid, .json and .csv "
+                                    "(or .tsv)"))
     phones, words = readers[extension](path, text, warn)
     if not phones and not words:
         raise UserError("%s has neither phones nor words; name the tier, key or column so" % path)
