@@ -6,10 +6,11 @@
     python evaluate.py --prediction other.json --audio_fname take.wav --labels take.csv
     python evaluate.py --tf_model_fname me/dataset/training/checkpoints/best --subject me/dataset 2
 
---labels and --prediction take a Live Link Face CSV, a table with a `time` column, an .npz of
-run_voca.py, Audio2Face's JSON or CSV, BEAT's JSON; any frame rate, shapes by name. --timings takes
-phone or word times as TextGrid, JSON or CSV and adds the closures on p b m. --subject takes sound
-and labels from a dataset of process_data.py: its valid frames, the channels that it does not mask.
+--labels and --prediction take a Live Link Face CSV, a table with a column of times, what run_voca.py
+writes (.csv, .npz, .json), Audio2Face's JSON or CSV, BEAT's JSON; any frame rate, shapes by name.
+--timings takes phone or word times as TextGrid, CSV, or JSON of Whisper, WhisperX, Gentle, Vosk or
+the Montreal Forced Aligner, and adds the closures on p b m. --subject takes sound and labels from a
+dataset of process_data.py: its valid frames, the channels that it does not mask.
 
 The table on stdout has four columns: the system; `loudness`, each channel as the sum of the
 speech's RMS, its level in dB and a constant that fits these labels best; `mean`, these labels' own
@@ -24,6 +25,7 @@ import argparse
 from utils.common.constants import repository_path
 from utils.common.errors import run_script
 from utils.common.script_flags import add_model_flags
+from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
 
 DEFAULT_SUBJECT = repository_path("training_data/11.mp4")
 
@@ -40,6 +42,9 @@ def get_parser():
     parser.add_argument("--timings", metavar="TIMES", help="phone or word times of the sound")
     parser.add_argument("--prediction", metavar="FACE",
                         help="score this file of another system instead of a checkpoint")
+    parser.add_argument("--live_link_sides", choices=LIVE_LINK_SIDES, default=BY_NAME,
+                        help="whose MouthLeft/Right and JawLeft/Right of Live Link CSVs are: as "
+                             "named, or crosswise, as the app seems to name them (%(default)s)")
     add_model_flags(parser)
     parser.add_argument("--mean_of", nargs="+", default=[], metavar="FACE",
                         help="label files (a training set's) whose mean the constant is")
@@ -56,16 +61,19 @@ def main():
         subject = evaluation.subject_of_dataset(*args.subject)
     else:
         subject = evaluation.subject_of_files(
-            args.audio_fname, evaluation.labels_beside(args.audio_fname, args.labels))
+            args.audio_fname, evaluation.labels_beside(args.audio_fname, args.labels),
+            args.live_link_sides)
     if args.prediction:
-        card, curves = evaluation.score_file(subject, args.prediction, args.timings, args.mean_of)
+        card, curves = evaluation.score_file(subject, args.prediction, args.timings, args.mean_of,
+                                             args.live_link_sides)
     else:
         from utils.animation.animator import SpeechAnimator
         animator = SpeechAnimator(
             args.tf_model_fname, args.ds_fname, args.force, style=args.style,
             tta_copies=args.tta_copies)
         card, curves = evaluation.score_checkpoint(
-            subject, animator, args.tf_model_fname, args.timings, args.mean_of)
+            subject, animator, args.tf_model_fname, args.timings, args.mean_of,
+            args.live_link_sides)
     print("%s on %s against %s" % (card["system"], card["audio"], card["labels"]))
     print(scorecard.table(card))
     if args.json:

@@ -6,6 +6,7 @@ import numpy as np
 
 from utils.common.constants import DEFAULT_EYE_SEED
 from utils.common.errors import UserError
+from utils.formats.face_kinds import BY_NAME
 from utils.formats.timings import read_timings
 from utils.media.audio import open_audio, read_audio
 from utils.scoring import metrics, scorecard
@@ -24,10 +25,10 @@ def labels_beside(audio_path, labels_path=None):
     return path
 
 
-def subject_of_files(audio_path, labels_path):
-    """The Subject of a sound and a file of labels."""
-    return Subject(scorecard.load_face(labels_path), read_audio(audio_path), None, audio_path,
-                   audio_path, labels_path)
+def subject_of_files(audio_path, labels_path, live_link_sides=BY_NAME):
+    """The Subject of a sound and a file of labels. live_link_sides: see scorecard.load_face."""
+    return Subject(scorecard.load_face(labels_path, live_link_sides), read_audio(audio_path), None,
+                   audio_path, audio_path, labels_path)
 
 
 def subject_of_dataset(dataset_path, name):
@@ -37,7 +38,8 @@ def subject_of_dataset(dataset_path, name):
     return Subject(labels, samples, valid, None, called, called)
 
 
-def score_checkpoint(subject, animator, name, timings_path=None, mean_of_paths=()):
+def score_checkpoint(subject, animator, name, timings_path=None, mean_of_paths=(),
+                     live_link_sides=BY_NAME):
     """(card, curves) of a SpeechAnimator on a Subject; see scorecard.score.
 
     It is scored without eye motion: against one subject's blinks it could only be wrong. The
@@ -52,7 +54,7 @@ def score_checkpoint(subject, animator, name, timings_path=None, mean_of_paths=(
         weights, _, _ = animate_audio(animator, open_audio(subject.audio_path),
                                       show_progress=True)               # [frames, 52]
     face = scorecard.Face(weights, animator.channels)
-    card, curves = _score(subject, face, name, timings_path, mean_of_paths)
+    card, curves = _score(subject, face, name, timings_path, mean_of_paths, live_link_sides)
     found, eye_motion = card["systems"][scorecard.SYSTEM], animator.eye_motion(DEFAULT_EYE_SEED)
     if eye_motion and "blinks_a_minute" in found:
         found["blinks_a_minute"] = metrics.blink_rate(
@@ -60,17 +62,18 @@ def score_checkpoint(subject, animator, name, timings_path=None, mean_of_paths=(
     return card, curves
 
 
-def score_file(subject, prediction_path, timings_path=None, mean_of_paths=()):
+def score_file(subject, prediction_path, timings_path=None, mean_of_paths=(),
+               live_link_sides=BY_NAME):
     """(card, curves) of another system's file on a Subject; see scorecard.score."""
-    return _score(subject, scorecard.load_face(prediction_path), prediction_path, timings_path,
-                  mean_of_paths)
+    return _score(subject, scorecard.load_face(prediction_path, live_link_sides), prediction_path,
+                  timings_path, mean_of_paths, live_link_sides)
 
 
-def _score(subject, face, name, timings_path, mean_of_paths):
+def _score(subject, face, name, timings_path, mean_of_paths, live_link_sides):
     timings = read_timings(timings_path) if timings_path else None
     card, curves = scorecard.score(
         face, subject.labels, subject.samples, timings,
-        [scorecard.load_face(path) for path in mean_of_paths], subject.valid)
+        [scorecard.load_face(path, live_link_sides) for path in mean_of_paths], subject.valid)
     return dict({"system": name, "audio": subject.audio_name, "labels": subject.labels_name,
                  "timings": timings_path,
                  "mean_of": list(mean_of_paths) or [subject.labels_name]}, **card), curves
