@@ -7,7 +7,7 @@
 Each NAME.mp4 (mov, mkv, webm, avi) becomes the subject NAME. A video alone is tracked with
 MediaPipe's face_landmarker.task (training_data/README.md says where to get it). What lies beside a
 video, or beside NAME.wav or NAME.flac, is taken instead: a Live Link Face CSV, a log
-debugout-*.txt, BEAT's or Audio2Face's JSON, a CSV of MediaPipe, an .npz of run_voca.py.
+debugout-*.txt, BEAT's or Audio2Face's JSON, a CSV of MediaPipe, what run_voca.py writes.
 
 Writes into --dataset_path (<training_data_path>/dataset):
     dataset.json, subjects/     the arrays, and what is known of them; see training_data/README.md
@@ -20,28 +20,31 @@ import argparse
 import os
 import sys
 
+from utils.common.constants import DEFAULT_TRAINING_DATA
 from utils.common.errors import UserError, run_script
+from utils.dataset.label_kinds import LABEL_KINDS
+from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
 
 LANDMARKER_NAME = "face_landmarker.task"
-DEFAULT_FOLDER = "./training_data"
-# utils.dataset.label_sources.KINDS, whose import takes a while, and the published files.
-LABEL_KINDS = ("live_link", "debugout", "beat", "audio2face", "mediapipe_csv", "npz", "tracker",
-               "published")
 
 
 def get_parser():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--training_data_path", default=DEFAULT_FOLDER, metavar="FOLDER",
+    parser.add_argument("--training_data_path", default=DEFAULT_TRAINING_DATA, metavar="FOLDER",
                         help="the videos and captures (%(default)s)")
     parser.add_argument("--dataset_path", metavar="FOLDER",
-                        help="default: <training_data_path>/dataset")
-    parser.add_argument("--labels", choices=LABEL_KINDS, metavar="KIND",
+                        help="default: <training_data_path>/dataset; without both, "
+                             "./training_data/dataset")
+    parser.add_argument("--labels", choices=list(LABEL_KINDS), metavar="KIND",
                         help="where labels come from, if not by what lies beside each recording: "
-                             "%s" % ", ".join(LABEL_KINDS))
+                             "%s" % "; ".join("%s (%s)" % one for one in LABEL_KINDS.items()))
+    parser.add_argument("--live_link_sides", choices=LIVE_LINK_SIDES, default=BY_NAME,
+                        help="whose MouthLeft/Right and JawLeft/Right of Live Link CSVs are: as "
+                             "named, or crosswise, as the app seems to name them (%(default)s)")
     parser.add_argument("--face_landmarker_fname", metavar="FILE",
                         help="MediaPipe's model file; default: %s in the training_data_path, "
-                             "else in %s" % (LANDMARKER_NAME, DEFAULT_FOLDER))
+                             "else in %s" % (LANDMARKER_NAME, DEFAULT_TRAINING_DATA))
     parser.add_argument("--fix_offset", action="store_true",
                         help="shift labels by the measured offset against the sound, where that "
                              "is sure; it is printed in any case")
@@ -85,7 +88,7 @@ def landmarker_path(args):
     own = os.path.join(args.training_data_path, LANDMARKER_NAME)
     if args.face_landmarker_fname or os.path.isfile(own):
         return args.face_landmarker_fname or own
-    shared = os.path.join(DEFAULT_FOLDER, LANDMARKER_NAME)
+    shared = os.path.join(DEFAULT_TRAINING_DATA, LANDMARKER_NAME)
     return shared if os.path.isfile(shared) else own
 
 
@@ -96,11 +99,14 @@ def main():
     from utils.dataset.summary import alignment_text, summary_table
     from utils.pages.dataset_page import write_report
     from utils.training.dataset_config import write_training_config
-    dataset_path = args.dataset_path or os.path.join(args.training_data_path, "dataset")
+    # The repository's own folder is read from anywhere; what is made goes to where the user stands.
+    own = args.training_data_path == DEFAULT_TRAINING_DATA
+    dataset_path = args.dataset_path or os.path.join(
+        "./training_data" if own else args.training_data_path, "dataset")
     options = Options(
         labels=args.labels, landmarker_path=landmarker_path(args), fix_offset=args.fix_offset,
         neutral_path=args.neutral, calibrate=False if args.no_calibration else None,
-        smooth=not args.no_smoothing, force=args.force)
+        smooth=not args.no_smoothing, force=args.force, live_link_sides=args.live_link_sides)
     summary = process_folder(
         args.training_data_path, dataset_path, options,
         args.processes or os.cpu_count() or 1, args.hold_out)

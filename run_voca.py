@@ -14,6 +14,7 @@ Writes into --out_path (./animation_output/<audio name>/):
     curves.png         the curves, to look at
     preview.mp4        a drawn face with the sound (not with --no_preview)
     transcript.csv     word, start_s, end_s (with --transcript)
+--formats chooses among the first three.
 
 Blinks and slight brow raises are not in the sound: they come from a seeded generator. --seed draws
 others, --no_eye_motion leaves the network's output as it is. A published checkpoint's output is
@@ -25,6 +26,7 @@ import os
 from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, DEFAULT_EYE_SEED, MAX_FPS, MIN_FPS
 from utils.common.errors import run_script
 from utils.common.script_flags import add_model_flags
+from utils.formats.exporters import EXPORTERS
 
 
 def get_parser():
@@ -41,6 +43,8 @@ def get_parser():
                         help="add no blinks and brow raises to what the network says")
     parser.add_argument("--seed", type=seed, default=DEFAULT_EYE_SEED,
                         help="of the blinks and brow raises (%(default)s)")
+    parser.add_argument("--formats", type=format_names, default=",".join(EXPORTERS),
+                        metavar="NAME,NAME", help="which files of weights (%(default)s)")
     parser.add_argument("--no_preview", action="store_true", help="write no preview.mp4")
     parser.add_argument("--transcript", action="store_true",
                         help="also write the words that DeepSpeech hears, with their times")
@@ -56,6 +60,16 @@ def frame_rate(text):
     if not MIN_FPS <= value <= MAX_FPS:
         raise argparse.ArgumentTypeError("%s is not from %d to %d" % (text, MIN_FPS, MAX_FPS))
     return int(value) if value == int(value) else value
+
+
+def format_names(text):
+    """argparse type of --formats: keys of EXPORTERS, each once."""
+    names = [name.strip().lower() for name in text.split(",")]
+    unknown = [name for name in names if name not in EXPORTERS]
+    if unknown or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError("%r; expected some of %s, each once, with commas between"
+                                         % (text, ", ".join(EXPORTERS)))
+    return names
 
 
 def seed(text):
@@ -74,6 +88,7 @@ def main():
         args.audio_fname, args.tf_model_fname, args.ds_fname, args.out_path, fps=args.fps,
         preview=not args.no_preview, transcript=args.transcript, force=args.force,
         reference_chunk_s=args.reference_chunk_s, style=args.style, tta_copies=args.tta_copies,
+        formats=args.formats,
         eye_motion_seed=None if args.no_eye_motion else args.seed)
     print("wrote:")
     for path in written:

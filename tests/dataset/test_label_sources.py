@@ -68,7 +68,12 @@ def test_a_video_alone_is_tracked(tmp_path):
     ("a.csv", ",timeCode,blendShapes.JawOpen\n", "audio2face"),
     ("a.json", '{"exportFps":30, "facsNames": ["jawOpen"], "weightMat": [[0]]}', "audio2face"),
     ("a.json", '{"names": ["jawOpen"], "frames": [{"weights": [0]}]}', "beat"),
+    ("a.json", '[{"version": "3,0", "fps": 30, "scene": {"actors": []}}]', "rokoko"),
     ("a.npz", "", "npz"),
+    ("a.csv", TAKE.replace(",", ";"), "live_link"),
+    ("a.csv", "," + TAKE, "live_link"),
+    ("a.csv", "frame,time,jawOpen\n", "mediapipe_csv"),
+    ("a.csv", "Time (ms)\tjawOpen\n", "mediapipe_csv"),
     ("a.txt", "0.033\n[0.1, 0.2]\n", "debugout"),
     ("debugout-3.txt", "---\n a.mp4 \n0.033\n[0.1, 0.2]\n", "debugout"),
     ("debugout-3.txt", "[b.mp4]\n0\n[0.1]\n---\n[a.mp4]\n0\n[0.1]\n", "debugout"),
@@ -306,6 +311,43 @@ def test_tables_npz_and_the_real_labels(tmp_path, realdata):
     assert track.valid.all() and track.notes["fps"] == 25.0 and track.start_s == 0.0
 
 
+def test_what_is_doubtful_goes_to_warn(tmp_path, capsys):
+    path = put(tmp_path, "a.csv", TAKE + "".join(
+        "0:0:%d:%d,2,%g,0\n" % (frame // 25, frame % 25, 20 + frame) for frame in range(60)))
+    warnings = []
+    track = read("live_link", path, warn=warnings.append)
+    assert len(warnings) == 2
+    assert "taken as 25 a second" in warnings[0] and "weights go up to 79" in warnings[1]
+    np.testing.assert_allclose(track.times_s, np.arange(60) / 25.0, atol=1e-9)
+    np.testing.assert_allclose(track.weights[:, 0], (20 + np.arange(60)) / 100.0, atol=1e-6)
+    assert capsys.readouterr().err == ""
+    read("live_link", path)                         # where nobody takes them
+    assert capsys.readouterr().err.splitlines() == ["warning: " + line for line in warnings]
+
+
+def test_the_sides_of_a_take_are_chosen(tmp_path):
+    path = put(tmp_path, "a.csv", "Timecode,BlendshapeCount,JawLeft,MouthRight\n0:0:0:0,2,0.5,0.25\n")
+    assert read("live_link", path).names == ("jawLeft", "mouthRight")
+    assert read("live_link", path, live_link_sides="app").names == ("jawRight", "mouthLeft")
+
+
+def test_times_of_a_calendar_say_nothing_of_the_place_in_the_sound(tmp_path):
+    path = put(tmp_path, "a.csv", TABLE + "".join(
+        "%.3f,0.5,0\n" % (1.7e9 + frame / 25.0) for frame in range(10)))
+    track = read("mediapipe_csv", path)
+    assert track.start_s is None
+    np.testing.assert_allclose(track.times_s, np.arange(10) / 25.0, atol=1e-5)
+
+
+def test_rows_of_zeros_among_noise_are_no_face(tmp_path):
+    channels = LANDMARKER_CHANNELS[:12]
+    rows = ["%g,%s\n" % (frame / 30.0, ",".join(["0" if frame in (3, 4) else "0.01"] * 12))
+            for frame in range(9)]
+    track = read("mediapipe_csv", put(tmp_path, "a.csv", "time,%s\n%s" % (
+        ",".join(channels), "".join(rows))))
+    np.testing.assert_array_equal(np.flatnonzero(track.reasons["no face"]), [3, 4])
+
+
 def test_a_set_of_clips_is_no_take(realdata):
     with pytest.raises(UserError, match="many clips .* write each clip as CLIP.npz"):
         read("npz", os.path.join(realdata, "grid_s1_clips", "labels.npz"))
@@ -344,7 +386,8 @@ def test_broken_files(tmp_path, kind, name, content, told):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_missing_file(tmp_path, kind):
     path = tmp_path / ("none" + {"debugout": ".txt", "npz": ".npz", "tracker": ".mp4",
-                                 "beat": ".json", "audio2face": ".json"}.get(kind, ".csv"))
+                                 "beat": ".json", "audio2face": ".json",
+                                 "rokoko": ".json"}.get(kind, ".csv"))
     with pytest.raises(UserError, match="none"):
         read_label_track(kind, path, tmp_path / "none.task", tracker="tensorflow")
 

@@ -160,7 +160,7 @@ def test_midnight(tmp_path):
     (b"", "not a Live Link Face CSV"),
     (b"time,jawOpen\n0,1\n", "line 1: not a Live Link Face CSV"),
     (b"\x00\x01\x02binary\xff\xfe" * 30, "not a Live Link Face CSV"),
-    (b"Timecode;BlendshapeCount;JawOpen\n", "not a Live Link Face CSV"),
+    (b"Timecode;BlendshapeCount;JawOpen\n", "no rows"),
     (b"Timecode,BlendshapeCount\n00:00:00:00,0\n", "not a Live Link Face CSV"),
     (b"Timecode,BlendshapeCount,JawOpen\n", "no rows"),
     (b"Timecode,BlendshapeCount,JawOpn\n00:00:00:00,1,0\n", "line 1: the column 'JawOpn'"),
@@ -190,3 +190,117 @@ def test_missing_file_and_folder(tmp_path):
     for path in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(UserError, match="cannot read"):
             read_live_link_csv(path)
+
+
+# ---- files of other programs: FF of their own rate, frame numbers, seconds
+
+def put_rows(path, timecodes, header="Timecode,BlendshapeCount,JawOpen,MouthClose"):
+    path.write_text(header + "\n" + "".join("%s,61,0.5,0\n" % text for text in timecodes))
+    return path
+
+
+def take_of(path):
+    """(take, its warnings)."""
+    warnings = []
+    return read_live_link_take(path, warnings.append), warnings
+
+
+def clock(second):
+    return "%02d:%02d:%02d" % (second // 3600 % 24, second // 60 % 60, second % 60)
+
+
+FRACTIONS = {                   # what programs write of frame `count`, `frame` of its second
+    "whole": lambda count, frame, rate: "%02d" % frame,
+    "zeros": lambda count, frame, rate: "%02d.000" % frame,
+    "rows": lambda count, frame, rate: "%02d.%03d" % (frame, count % 1000),
+    "milliseconds": lambda count, frame, rate: "%02d.%03d" % (frame, frame * 1000 // rate),
+    "constant": lambda count, frame, rate: "%02d.250" % frame,
+}
+
+
+@pytest.mark.parametrize("fraction", sorted(FRACTIONS))
+@pytest.mark.parametrize("rate", [10, 15, 24, 25, 30, 48, 50, 120])
+def test_ff_of_the_files_own_rate(tmp_path, rate, fraction):
+    first = rate * (23 * 3600 + 59 * 60 + 50) + rate // 3       # midnight comes 10 s later
+    counts = range(first, first + 40 * rate)
+    path = put_rows(tmp_path / "a.csv", [
+        "%s:%s" % (clock(count // rate), FRACTIONS[fraction](count, count % rate, rate))
+        for count in counts])
+    take, warnings = take_of(path)
+    np.testing.assert_allclose(take.times_s, np.arange(40 * rate) / float(rate), atol=1e-6)
+    assert len(warnings) == 1 and "taken as %d a second" % rate in warnings[0]
+    assert "a.csv" in warnings[0]
+
+
+def test_ff_of_its_own_rate_with_frames_lost(tmp_path):
+    kept = np.random.RandomState(0).rand(600) > 0.05
+    kept[0] = True
+    path = put_rows(tmp_path / "a.csv", [
+        "%s:%02d" % (clock(count // 30), count % 30) for count in np.flatnonzero(kept)])
+    take, warnings = take_of(path)
+    np.testing.assert_allclose(take.times_s, np.flatnonzero(kept) / 30.0, atol=1e-9)
+    assert len(warnings) == 1
+
+
+def test_drop_frame_timecode_tells_the_time(tmp_path):
+    counts = [count for count in range(50 * 30, 200 * 30)
+              if not (count % 1800 < 2 and count // 1800 % 10)]
+    path = put_rows(tmp_path / "a.csv", [
+        "%s;%02d" % (clock(count // 30), count % 30) for count in counts])
+    take, warnings = take_of(path)
+    np.testing.assert_allclose(take.times_s, np.arange(len(counts)) * 1001 / 30000.0, atol=1e-6)
+    assert take.start_s == 50.0 and len(warnings) == 1
+
+
+@pytest.mark.parametrize("form", ["%06.3f", "rounded", "cut off"])
+@pytest.mark.parametrize("fps", [1, 2, 5, 10, 24, 25, 29.97, 30, 50, 59.94, 60])
+def test_sixtieths_stay_sixtieths(tmp_path, fps, form):
+    """At any frame rate, with times that waver by a third of a frame and frames lost."""
+    random = np.random.RandomState(int(fps))
+    for wavering, lost in ((0.0, 0.0), (0.3, 0.0), (0.3, 0.2)):
+        times_s = np.arange(int(12 * fps)) / fps + 100.2
+        times_s = times_s + random.uniform(-wavering, wavering, len(times_s)) / fps
+        times_s = times_s[random.rand(len(times_s)) >= lost]
+        units = times_s % 1.0 * 60
+        units = {"rounded": np.minimum(np.round(units), 59.0), "cut off": np.floor(units)}.get(
+            form, np.minimum(units, 59.999))
+        path = put_rows(tmp_path / "a.csv", ["%s:%06.3f" % (clock(int(time_s)), unit)
+                                             for time_s, unit in zip(times_s, units)])
+        take, warnings = take_of(path)
+        expected_s = np.floor(times_s) + units / 60
+        np.testing.assert_allclose(take.start_s + take.times_s, expected_s, atol=1e-3)
+        assert warnings == []
+
+
+def test_too_short_to_tell(tmp_path):
+    """One new second is no proof: a capture may have halted there."""
+    path = put_rows(tmp_path / "a.csv", ["%s:%02d" % (clock(count // 30), count % 30)
+                                         for count in range(50)])
+    take, warnings = take_of(path)
+    assert warnings == [] and take.times_s[29] == pytest.approx(29 / 60.0)
+
+
+EMOTIONS = ",Angry,Disgusted,Fearful,Happy,Neutral,Sad,Surprised"
+
+
+def test_neurosyncs_frame_numbers_and_emotions(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        APP_HEADER + EMOTIONS + "\n" + "".join(
+            ",".join(["%.1f" % row, "68.0"] + ["-0.003"] * 52 + ["0.1"] * 9 + ["31.0"] * 7) + "\n"
+            for row in range(180)))
+    take, warnings = take_of(tmp_path / "a.csv")
+    np.testing.assert_allclose(take.times_s, np.arange(180) / 60.0, atol=1e-9)
+    assert take.names == LIVE_LINK_CSV_CHANNELS and take.weights.max() == np.float32(-0.003)
+    assert take.angles.shape == (180, 9)
+    assert len(warnings) == 1 and "the number of the frame: taken as 60 a second" in warnings[0]
+
+
+def test_a_timecode_of_seconds(tmp_path):
+    path = put_rows(tmp_path / "a.csv", ["%.4f" % (row / 30.0) for row in range(60)])
+    take, warnings = take_of(path)
+    np.testing.assert_allclose(take.times_s, np.arange(60) / 30.0, atol=1e-4)
+    assert len(warnings) == 1 and "taken as seconds" in warnings[0]
+    with pytest.raises(UserError, match="line 3: '00:00:01:00' is a timecode and those above"):
+        read_live_link_csv(put_rows(path, ["0.0", "00:00:01:00"]))
+    with pytest.raises(UserError, match="line 2: '0.0' is not a timecode"):
+        read_live_link_csv(put_rows(path, ["0.0", "2.5"]))

@@ -96,7 +96,8 @@ def test_frame_rates_meet_at_thirty(tmp_path):
     ("a.json", '{"facsNames": ["jawOpen"], "weightMat": [[1, 2]], "exportFps": 30}', "1 names"),
     ("a.json", '{"facsNames": ["jawOpen"], "weightMat": [[NaN]], "exportFps": 30}', "NaN"),
     ("a.json", '{"facsNames": ["jawUp"], "weightMat": [[0]], "exportFps": 30}', "'jawUp'"),
-    ("a.json", '{"facsNames": ["jawOpen"], "weightMat": [[0]], "exportFps": 0}', "neither"),
+    ("a.json", '{"facsNames": ["jawOpen"], "weightMat": [[0]], "exportFps": 0}',
+     "not Audio2Face's JSON"),
     ("a.json", "[]", "neither"),
     ("a.csv", "time,jawOpen\n0,0.1\n0.03,x\n", "line 3"),
     ("a.csv", "time,jawOpen,JawOpen\n0,0.1,0.1\n", "twice"),
@@ -148,7 +149,7 @@ def test_a_perfect_face_scores_as_the_labels(clip):
     assert ours["opening_r"] == pytest.approx(1.0) and ours["opening_lag_ms"] == 0.0
     assert ours["mouth_jitter_ratio"] == 1.0 and ours["silence_leak"] == pytest.approx(0.0)
     assert ours["closure_recall"] == 1.0 and ours["closure_recall_of"] == 10
-    assert ours["false_closure_rate"] == 0.0 and ours["false_closures_of"] == 10
+    assert ours["false_closure_rate"] == 0.0 and ours["false_closure_rate_of"] == 10
     assert ours["blinks_a_minute"] == pytest.approx(60 / 7.0)
     assert card["regions"]["system"]["jaw"] == {"mae": 0.0, "r": pytest.approx(1.0)}
     assert card["scored_channels"] == ["eyeBlinkLeft", "jawOpen", "mouthPucker", "eyeBlinkRight"]

@@ -356,7 +356,7 @@ def test_a_second_run_redoes_only_what_changed(copy):
 
 
 @pytest.mark.parametrize("change", [
-    {"smooth": False}, {"calibrate": False}, {"fix_offset": True}])
+    {"smooth": False}, {"calibrate": False}, {"fix_offset": True}, {"live_link_sides": "app"}])
 def test_other_options_are_other_data(made, change):
     folder = str(made[0])
     options = OPTIONS._replace(smooth=True)

@@ -83,6 +83,23 @@ def test_demo_writes_every_file_and_nothing_on_stderr(tmp_path):
     assert abs(duration_s - num_frames / 30.0) < 0.1
 
 
+@pytest.mark.parametrize("formats, told", [
+    ("csv,xyz", "'csv,xyz'; expected some of csv, npz, json"), ("", "expected some of csv"),
+    ("csv,csv", "each once")])
+def test_other_formats_are_refused_before_anything_is_done(formats, told):
+    status, out, err = run("--formats", formats)
+    assert (status, out) == (2, "") and told in err and "Traceback" not in err
+
+
+def test_only_the_formats_that_are_asked_for_are_written(tmp_path):
+    names = ("npz", "json")
+    written = animate_file(SENTENCE, MODEL, GRAPH, str(tmp_path), preview=False, formats=names)
+    assert [os.path.basename(path) for path in written] == [
+        "blendshapes.npz", "blendshapes.json", "curves.png"]
+    assert sorted(os.listdir(str(tmp_path))) == sorted(
+        os.path.basename(path) for path in written)
+
+
 def test_demo_moves_the_mouth_and_rests_at_the_ends(animator):
     weights, loudness, _ = animate_audio(animator, open_audio(SENTENCE))
     opening = mouth_opening(weights, animator.channels)

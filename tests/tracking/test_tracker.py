@@ -142,7 +142,7 @@ def test_the_package_is_quiet(task_path, face_frames, tracked, capfd):
 
 def test_nothing_is_smoothed(tracked, task_path, face_frames):
     frames = face_frames(8)
-    rough = list(FaceLandmarker(task_path).track(frames, smooth=False))
+    rough = list(FaceLandmarker(task_path).track(frames))
     np.testing.assert_array_equal(tracked(frames, TENSORFLOW).weights,
                                   [one.weights for one in rough])
 

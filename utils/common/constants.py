@@ -3,6 +3,19 @@
 Nothing else in the project repeats one of these numbers. Sources: the DeepSpeech 0.5.0
 release (util/config.py, native_client/deepspeech.cc) and the published VOCA-52 network.
 """
+import os
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def repository_path(name):
+    """The path of the repository's own file or folder `name`, from wherever a script is run.
+
+    Where the user stands in the repository it is ./name, as in the published commands.
+    """
+    is_here = os.path.realpath(os.curdir) == os.path.realpath(REPOSITORY)
+    return "./" + name if is_here else os.path.join(REPOSITORY, *name.split("/"))
+
 
 # Audio, as DeepSpeech 0.5.0 takes it.
 SAMPLE_RATE_HZ = 16000
@@ -23,17 +36,19 @@ BLANK_INDEX = len(ALPHABET)         # 28
 # Animation.
 ANIMATION_FPS = 30                  # the rate the network is trained and run at
 WINDOW_FRAMES = 16                  # animation frames of features that one output frame sees
+WINDOW_SHAPE = (WINDOW_FRAMES, NUM_LETTERS)
 WINDOW_PAST_FRAMES = 8              # window i holds frames i-8 .. i+7
 NUM_BLENDSHAPES = 52
 MIN_FPS, MAX_FPS = 24, 60           # what --fps takes
 MIN_AUDIO_S = 0.1                   # a shorter clip is refused
 
 # What comes with the repository, and is taken where nothing else is named.
-DEFAULT_CHECKPOINT = "./model/default.model"
-DEFAULT_GRAPH = "./ds_graph/deepspeech-mini/output_graph.tflite"
-DEFAULT_AUDIO = "./audio/test_sentence.wav"
+DEFAULT_CHECKPOINT = repository_path("model/default.model")
+DEFAULT_GRAPH = repository_path("ds_graph/deepspeech-mini/output_graph.tflite")
+DEFAULT_AUDIO = repository_path("audio/test_sentence.wav")
+DEFAULT_TRAINING_DATA = repository_path("training_data")
 DEFAULT_EYE_SEED = 0                # of the blinks and brows that run_voca.py adds
-TTA_COPIES = 3                   # VTLP copies that a small graph is averaged over
+TTA_COPIES = 3                      # VTLP copies that a small graph is averaged over
 RELEASED_WIDTH = 2048               # of DeepSpeech 0.5.0's own graphs, which know many voices
 
 # Feature profiles (see utils/deepspeech/windows.py).
@@ -63,6 +78,3 @@ TENSOR_IS_TRAINING = "VOCA/Inputs_encoder/is_training:0"           # []
 TENSOR_TARGETS = "VOCA/Target/target_vertices:0"                   # [N, 52, 1, 1]
 TENSOR_CHANNEL_MASK = "VOCA/Target/channel_mask:0"                 # [N, 52, 1, 1]
 TENSOR_OUTPUT = "VOCA/ExpressionLayer/output_decoder:0"            # [N, 52, 1, 1]
-
-
-WINDOW_SHAPE = (WINDOW_FRAMES, NUM_LETTERS)

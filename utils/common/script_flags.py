@@ -1,6 +1,8 @@
-"""The flags that choose checkpoint and acoustic graph, alike in every script that has them."""
-from utils.common.constants import DEFAULT_CHECKPOINT, DEFAULT_GRAPH, TTA_COPIES
+"""The flags that several scripts have, and how scripts are named in what they print."""
 import os
+
+from utils.common.constants import (DEFAULT_CHECKPOINT, DEFAULT_GRAPH, TTA_COPIES,
+                                    repository_path)
 
 
 def add_model_flags(parser):
@@ -23,6 +25,11 @@ def add_tta_flag(parser):
                         help="test-time augmentation: VTLP copies of the voice whose features are "
                              "averaged, each a run of GRAPH (%d, and 1 for graphs as wide as the "
                              "released; 1 misses more closures)" % TTA_COPIES)
+
+
+def python_command(script):
+    """How a script of the repository is called from where the user stands."""
+    return "python " + quoted(repository_path(script))
 
 
 def quoted(path):

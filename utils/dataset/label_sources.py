@@ -4,14 +4,16 @@
     live_link       NAME.csv, NAME_cal.csv, NAME_iPhone_cal.csv (before _raw, before _neutral)
     audio2face      NAME.json of its solver; NAME.csv, its animation_frames.csv
     beat            NAME.json of BEAT or LAM
-    mediapipe_csv   NAME.csv, NAME_mediapipe52.csv: `time` and columns called as ARKit calls them
+    rokoko          NAME.json of this project, Rokoko Studio Live's v3
+    mediapipe_csv   NAME.csv, NAME_mediapipe52.csv: times and columns called as ARKit calls them
     npz             NAME.npz of this project
     debugout        debugout-*.txt with a section for NAME.mp4, or NAME.txt: the log of the
                     tracker that the published labels came from
     tracker         nothing: the face in the video is tracked (utils/tracking/tracker.py)
 
 Which kind a .csv or .json is, its content says. Each is read into the same LabelTrack, on its
-own time stamps; nothing is resampled, clipped, calibrated or smoothed here.
+own time stamps; nothing is resampled, clipped, calibrated or smoothed here. Weights in 0..100 are
+divided by 100.
 
 An .npz of many clips (labels [clips, frames, names]) is no take of one video and is refused:
 write each clip as its own CLIP.npz (weights [frames, names], names, fps) beside CLIP.wav.
@@ -22,19 +24,18 @@ import re
 
 import numpy as np
 
-from utils.common.errors import UserError
+from utils.common.errors import UserError, print_warning
 from utils.common.files import folder_and_stem, sha256_of_file
-from utils.formats.face_files import (AUDIO2FACE, BEAT, FACE_FILE_EXTENSIONS, LIVE_LINK, NPZ, TABLE,
-                                      kind_of_face_file, read_face_rows)
+from utils.dataset.label_kinds import DEBUGOUT, KINDS, TRACKER
+from utils.formats.face_files import kind_of_face_file, read_face_rows
+from utils.formats.face_kinds import BY_NAME, FACE_FILE_EXTENSIONS, LIVE_LINK
 from utils.formats.tracker_log import log_lines, stem_of_section, is_tracker_log, read_tracker_log
 from utils.media.video import VIDEO_EXTENSIONS
 from utils.tracking.tracker import track_faces
 
-DEBUGOUT, TRACKER = "debugout", "tracker"
-KINDS = (LIVE_LINK, DEBUGOUT, BEAT, AUDIO2FACE, TABLE, NPZ, TRACKER)
-
 NO_FACE, TWO_FACES = "no face", "two faces"
 FROZEN_S = 0.1                          # a capture that repeats itself so long has lost the face
+CLOCK_S = 1e6                           # times from there on are a calendar's, not the recording's
 
 TAKE_SUFFIX = r"(?:_[^_]+)?_(cal|raw|neutral)\.csv$"
 TABLE_SUFFIX = r"_mediapipe\d*\.csv$"
@@ -65,7 +66,7 @@ def find_label_source(media_path, forced_kind=None):
     if media_path.lower().endswith(".txt"):
         return DEBUGOUT, media_path
     name = os.path.basename(media_path)
-    if forced_kind not in KINDS + (None,):
+    if forced_kind is not None and forced_kind not in KINDS:
         raise UserError("labels of the kind %r; expected one of %s"
                         % (forced_kind, ", ".join(KINDS)))
     has_picture = media_path.lower().endswith(VIDEO_EXTENSIONS)
@@ -150,7 +151,7 @@ def _logs_beside(folder, stem):
 # ---- what is in them
 
 def read_label_track(kind, path, landmarker_path, progress=None, tracker="auto",
-                     media_path=None):
+                     media_path=None, warn=print_warning, live_link_sides=BY_NAME):
     """The LabelTrack in `path`, as find_label_source gave it.
 
     Args:
@@ -159,6 +160,8 @@ def read_label_track(kind, path, landmarker_path, progress=None, tracker="auto",
       progress: called with (seconds done, seconds in all or None) while faces are tracked.
       tracker: "auto", "mediapipe" or "tensorflow", see utils/tracking/tracker.py.
       media_path: whose section of a log of several videos is meant.
+      warn: called with a line on each thing that is doubtful, and how it was taken.
+      live_link_sides: see utils.formats.face_files.read_face.
     Raises UserError in one line that names the file: missing, damaged, another kind, rows of
     wrong length, NaN, times that go backwards, no rows.
     """
@@ -171,13 +174,14 @@ def read_label_track(kind, path, landmarker_path, progress=None, tracker="auto",
         times_s, weights, names = read_tracker_log(path, media_path)
         return _track(kind, path, times_s, weights, names, np.ones(len(times_s), bool),
                       times_s[0], {})
-    rows = read_face_rows(path)
+    rows = read_face_rows(path, warn, live_link_sides)
     if rows.kind != kind:
         raise UserError("%s is of the kind %s, not %s; force that by --labels %s"
                         % (path, rows.kind, kind, rows.kind))
     if kind != LIVE_LINK:
+        start_s = rows.start_s if rows.start_s < CLOCK_S else None
         return _track(kind, path, rows.times_s, rows.weights, rows.names, rows.has_face,
-                      rows.start_s, {})
+                      start_s, {})
     take = re.search(TAKE_SUFFIX, path, re.IGNORECASE)
     has_face = rows.has_face & ~_frozen(rows)
     return _track(kind, path, rows.times_s, rows.weights, rows.names, has_face, None,

@@ -10,15 +10,16 @@ from utils.common.constants import ANIMATION_FPS
 from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
 from utils.common.worker_processes import run_tasks
-from utils.dataset.label_sources import LIVE_LINK, TRACKER, find_label_source, neutral_take_of
+from utils.dataset.label_kinds import PUBLISHED, TRACKER
+from utils.dataset.label_sources import find_label_source, neutral_take_of
 from utils.dataset.make_subject import (PROCESSING_VERSION, Source, neutral_source, options_record,
                                         process_recording)
 from utils.dataset.published_files import INDEX_NAME, published_subjects
-from utils.dataset.sources import PUBLISHED
 from utils.dataset.store import (MANIFEST_NAME, Dataset, folder_key, folder_name, natural_order,
                                  only_writer, read_arrays, read_record, remove_leftovers,
                                  subject_path, write_manifest)
 from utils.dataset.summary import Summary
+from utils.formats.face_kinds import LIVE_LINK
 from utils.media.audio import open_audio
 from utils.media.video import VIDEO_EXTENSIONS
 from utils.tracking.task_file import TASK_SHA256, TASK_SOURCE, read_task

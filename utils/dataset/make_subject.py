@@ -20,10 +20,11 @@ from utils.common.errors import UserError
 from utils.common.resample import num_frames_of
 from utils.dataset import av_offset, label_cleaning, label_sources
 from utils.dataset.alignment import aligned, check_coverage, measured_offset
+from utils.dataset.label_kinds import PUBLISHED
 from utils.dataset.published_files import published_recording
-from utils.dataset.sources import PUBLISHED
 from utils.dataset.store import ABSENT, STILL, new_folder, write_audio, write_labels, write_record
 from utils.dataset.track_cache import json_ready, read_track, write_track
+from utils.formats.face_kinds import BY_NAME, LIVE_LINK, TABLE
 from utils.media.audio import open_audio
 from utils.media.loudness import speech_envelope
 
@@ -32,11 +33,13 @@ BLOCK_S = 10.0                          # of sound held at a time
 ENVELOPE_BLOCK_S, ENVELOPE_MARGIN_S = 60, 1
 MIN_VALID_S = 0.5                       # of frames to learn from; with less, there is no subject
 # A face at rest is not 0 in these, nor in a _raw take of Live Link Face.
-CALIBRATED_KINDS = (label_sources.TRACKER, label_sources.TABLE)
+CALIBRATED_KINDS = (label_sources.TRACKER, TABLE)
 
-# labels: a kind of label_sources.KINDS, or None; calibrate: True, False or None (by the source).
-Options = collections.namedtuple(
-    "Options", "labels landmarker_path fix_offset neutral_path calibrate smooth force")
+# labels: a kind of label_sources.KINDS, or None; calibrate: True, False or None (by the source);
+# live_link_sides: see utils.formats.face_files.read_face.
+Options = collections.namedtuple("Options", "labels landmarker_path fix_offset neutral_path "
+                                 "calibrate smooth force live_link_sides")
+Options.__new__.__defaults__ = (BY_NAME,)
 
 # One recording: its file, and where its labels are. key and folder: see utils/dataset/store.py.
 # landmarker_sha256: of the model file, where one is needed.
@@ -74,7 +77,7 @@ def _process(report, source, options, dataset_path, aside):
         track = label_sources.read_label_track(
             source.kind, source.label_path, options.landmarker_path,
             progress=lambda done_s, total_s: report(min(done_s, duration_s)),
-            media_path=source.media_path)
+            media_path=source.media_path, live_link_sides=options.live_link_sides)
     if source.kind == label_sources.TRACKER:
         write_track(aside, track)
     if not track.valid.any():
@@ -205,7 +208,7 @@ def _neutral(track, weights, valid, source, options):
     is_raw = track.notes.get("take") == "raw"
     own_take = label_sources.neutral_take_of(source.media_path) if is_raw else None
     if own_take:
-        return _neutral_of_take(label_sources.LIVE_LINK, own_take, options, track.names)
+        return _neutral_of_take(LIVE_LINK, own_take, options, track.names)
     if is_raw or track.kind in CALIBRATED_KINDS:
         return label_cleaning.neutral_pose(weights, valid)
     return None
@@ -213,7 +216,8 @@ def _neutral(track, weights, valid, source, options):
 
 def _neutral_of_take(kind, path, options, names):
     """[k] the middle of each channel in a take of a face at rest; 0 for what it lacks."""
-    take = label_sources.read_label_track(kind, path, options.landmarker_path)
+    take = label_sources.read_label_track(kind, path, options.landmarker_path,
+                                          live_link_sides=options.live_link_sides)
     if not take.valid.any():
         raise UserError("%s (the neutral take): %s" % (path, _why_none(take)))
     middle = dict(zip(take.names, label_cleaning.neutral_pose(take.weights, take.valid, 0.5)))
@@ -242,7 +246,10 @@ def _in_model_order(weights, names, valid):
 
 def options_record(options):
     """What of the Options decides the arrays, JSON-able."""
-    return collections.OrderedDict([
+    record = collections.OrderedDict([
         ("fix_offset", options.fix_offset), ("calibrate", options.calibrate),
         ("neutral", os.path.basename(options.neutral_path) if options.neutral_path else None),
         ("smooth", options.smooth), ("force", options.force)])
+    if options.live_link_sides != BY_NAME:
+        record["live_link_sides"] = options.live_link_sides
+    return record

@@ -10,14 +10,15 @@ from utils.common.constants import ANIMATION_FPS, INT16_SCALE, PROFILE_REFERENCE
 from utils.common.errors import UserError
 from utils.common.files import allow_open_files, sha256_of_file
 from utils.common.resample import resample_frames
+from utils.dataset.label_kinds import PUBLISHED
 from utils.dataset.published_files import published_recordings, subjects_of_pickle
 from utils.dataset.recordings import BLOCK_S, Recording
 from utils.dataset.store import MANIFEST_NAME, Dataset, find_dataset, natural_order
-from utils.formats.live_link_csv import read_live_link_csv
+from utils.formats.face_files import read_face
 from utils.media.audio import open_audio
 
 MEDIA_EXTENSIONS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav")
-DATASET, PUBLISHED, VIDEOS = "dataset", "published", "videos"
+DATASET, VIDEOS = "dataset", "videos"
 MAPS_PER_SUBJECT = 2                    # targets and windows
 
 
@@ -133,7 +134,7 @@ def _folder_recording(name, media_path, csv_path):
             return audio.blocks(BLOCK_S, resampler="none"), audio.sample_rate_hz
         return audio.blocks(BLOCK_S), SAMPLE_RATE_HZ
 
-    times_s, weights, channels = read_live_link_csv(csv_path)
+    times_s, weights, channels = read_face(csv_path)
     weights = resample_frames(weights, times_s, ANIMATION_FPS)      # [frames, channels]
     targets, mask = in_model_order(weights, channels)
     return Recording(name, sha256_of_file(media_path), audio.duration_s, sound, targets, mask,

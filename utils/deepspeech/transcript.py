@@ -13,7 +13,7 @@ import tempfile
 import numpy as np
 
 from utils.common.constants import (ACOUSTIC_FPS, CONTEXT_FRAMES, INT16_SCALE, MFCC_COEFFICIENTS,
-                                    NUM_LETTERS, SAMPLE_RATE_HZ)
+                                    NUM_LETTERS, REPOSITORY, SAMPLE_RATE_HZ)
 import csv
 from utils.common.files import written_aside
 
@@ -22,7 +22,6 @@ BEAM_WIDTH = 500                    # the package's own default
 # The package reports a failing run only here, and returns an empty text.
 SILENT_FAILURE = "Error running session"
 PIPE_BLOCK_BYTES = 1 << 16
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 class TranscriptUnavailable(Exception):

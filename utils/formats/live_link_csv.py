@@ -4,27 +4,44 @@
 HH:MM:SS:FF.mmm whose FF.mmm counts SIXTIETHS of a second at any frame rate, since Unreal's
 importer divides by 60 always; a 30 fps file steps FF by 2.
 
-Also read: `BlendShapeCount`; files with fewer shapes (the source lacks the others); and the
-older AppleARKit writer's form (`Timecode, FrameRate, ...`, CRLF), whose FF counts frames of
-its own FrameRate column. A row whose count is 0 was written while the app saw no face; its
-values, often empty cells, mean nothing.
+Also read: `BlendShapeCount`; files with fewer shapes (the source lacks the others); the older
+AppleARKit writer's form (`Timecode, FrameRate, ...`, CRLF), whose FF counts frames of its own
+FrameRate column; other programs' files whose FF counts frames of the file's own rate, which
+shows at every new second; NeuroSync's, with seven emotions after the angles and the number of
+the frame, 60 a second, for a timecode; seconds for a timecode. A row whose count is 0 was
+written while the app saw no face; its values, often empty cells, mean nothing.
 """
 import collections
+import os
 import re
 
 import numpy as np
 
 from utils.common.channels import LIVE_LINK_CSV_CHANNELS, reorder
-from utils.common.errors import UserError
+from utils.common.errors import UserError, print_warning
 from utils.common.files import written_aside
+from utils.formats.csv_text import csv_rows, number
+from utils.formats.face_kinds import LIVE_LINK
+from utils.formats.face_rows import FaceRows, in_unit_range
 
 ANGLES = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll",
           "RightEyeYaw", "RightEyePitch", "RightEyeRoll")
 SIXTIETHS = 60
 TICKS_PER_S = 1000 * SIXTIETHS          # the timecode's finest unit, a thousandth of a sixtieth
 S_PER_DAY = 24 * 3600
-NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
-TIMECODE = r"(\d+):(\d+):(\d+)[:;](\d+\.?\d*)$"
+NUMBER = r"[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?$"
+TIMECODE = r"(\d+):(\d+):(\d+)[:;](\d+[.,]?\d*)$"
+EMOTIONS = ("angry", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")   # NeuroSync's
+
+# FF of a file's own rate: at a new second it falls by the rate. In sixtieths it falls by 60, less
+# what dropped frames leave out, so that the step there is about as long as the others.
+MIN_NEW_SECONDS = 2             # where rows of one second follow rows of the second before
+MIN_SAME_RATE = 0.75            # of those say the same rate, to a frame
+SIXTIETHS_RATES = (54, 66)      # a rate in between is sixtieths, written with some jitter
+MIN_LEAP = 2.0                  # of the step at a new second, read as sixtieths, to the usual ones
+# Drop-frame timecode, SMPTE 12M: it counts to 30 and leaves out two numbers a minute.
+DROP_FRAME_RATE, DROPPED, DROP_FRAME_FPS = 30, 2, 30000 / 1001.0
+SECONDS_STEP_S = 0.5            # timecodes without colons that step by less are seconds
 
 # start_s: time of day of the first row. times_s [frames] from there. weights float32
 # [frames, len(names)]. angles float32 [frames, len(angle_names)], radians. has_face: bool
@@ -97,41 +114,46 @@ def read_live_link_csv(path):
     return take.times_s[take.has_face], take.weights[take.has_face], take.names
 
 
-def read_live_link_take(path):
-    """The LiveLinkTake in `path`; errors as read_live_link_csv."""
-    try:
-        with open(path, encoding="utf-8-sig", errors="replace", newline=None) as stream:
-            return _read_lines(path, stream)
-    except OSError as error:
-        raise UserError("cannot read %s: %s" % (path, error.strerror))
+def read_live_link_take(path, warn=print_warning):
+    """The LiveLinkTake in `path`; errors as read_live_link_csv.
 
-
-def _read_lines(path, lines):
-    columns = [cell.strip() for cell in next(lines, "").split(",")]
+    warn: called with a line where the timecode was read in another way than the app's.
+    """
+    lines = csv_rows(path)
+    _, columns = next(lines, (1, []))
     has_frame_rate, shapes, angles = _read_header(path, columns)
-    day_times_s, rows, has_face = [], [], []
-    for number, line in enumerate(lines, start=2):
-        if not line.strip():
-            continue
-        cells = line.split(",")
+    timecodes, units_per_s, rows, has_face = [], [], [], []
+    for line, cells in lines:
         has_face.append(has_frame_rate or not _is_zero(cells[1:2]))
         if not has_face[-1]:
             cells = cells[:2] + ["0"] * (len(columns) - 2)
         if len(cells) != len(columns):
             raise UserError("%s line %d: %d cells where the header has %d"
-                            % (path, number, len(cells), len(columns)))
-        values = _numbers(path, number, columns, cells)
-        units_per_s = values[0] if has_frame_rate else SIXTIETHS
-        day_times_s.append(_day_time_s(path, number, cells[0], units_per_s))
+                            % (path, line, len(cells), len(columns)))
+        values = _numbers(path, line, columns, cells)
+        timecodes.append((line, cells[0]))
+        units_per_s.append(values[0] if has_frame_rate else SIXTIETHS)
         rows.append(values[1:].astype(np.float32))
     if not rows:
         raise UserError("%s: no rows below the header; expected one for each frame" % path)
+    if re.match(NUMBER, timecodes[0][1]):
+        times_s = _counted_times_s(path, timecodes, warn)
+    else:
+        times_s = _times_of_day_s(path, timecodes, units_per_s, has_frame_rate, warn)
     rows = np.stack(rows)                               # [frames, shapes and angles]
     return LiveLinkTake(
-        day_times_s[0], _times_from_start(path, day_times_s),
+        float(times_s[0]), _times_from_start(path, times_s),
         rows[:, [place for place, _ in shapes]], tuple(name for _, name in shapes),
         rows[:, [place for place, _ in angles]], tuple(name for _, name in angles),
         np.array(has_face))
+
+
+def read_live_link_rows(path, warn):
+    """The FaceRows of a take: weights in 0..1, start_s its time of day."""
+    take = read_live_link_take(path, warn)
+    weights = in_unit_range(path, take.weights, warn).astype(np.float32)
+    return FaceRows(LIVE_LINK, take.start_s, take.times_s, weights, take.names, take.has_face,
+                    take.angles)
 
 
 def _is_zero(cells):
@@ -156,7 +178,7 @@ def _read_header(path, columns):
                 shapes.append((place, _SHAPE_OF_COLUMN[key]))
             elif key in _ANGLE_OF_COLUMN:
                 angles.append((place, _ANGLE_OF_COLUMN[key]))
-            else:
+            elif key not in EMOTIONS:
                 raise UserError("%s line 1: the column %r is none of the 52 ARKit shapes and 9 "
                                 "angles; rename or remove it" % (path, column))
         if shapes:
@@ -166,34 +188,107 @@ def _read_header(path, columns):
                     % (path, ",".join(columns)[:60]))
 
 
-def _numbers(path, number, columns, cells):
+def _numbers(path, line, columns, cells):
     """float64 [columns - 1], all but the timecode; UserError names the first that is none."""
     try:
-        values = np.array([float(cell) for cell in cells[1:]])
+        values = np.array([number(cell) for cell in cells[1:]])
     except ValueError:
         values = None
     if values is not None and np.isfinite(values).all():
         return values
     for column, cell in zip(columns[1:], cells[1:]):
-        if not re.match(NUMBER, cell.strip()):
+        if not re.match(NUMBER, cell):
             raise UserError("%s line %d: column %s is %r; expected a finite number"
-                            % (path, number, column, cell.strip()))
-    raise UserError("%s line %d: a number is too large" % (path, number))
+                            % (path, line, column, cell))
+    raise UserError("%s line %d: a number is too large" % (path, line))
 
 
-def _day_time_s(path, number, text, units_per_s):
-    found = re.match(TIMECODE, text.strip())
-    if not found:
+def _counted_times_s(path, timecodes, warn):
+    """[frames] seconds of timecodes without colons: frame numbers, or seconds."""
+    counted = np.empty(len(timecodes))
+    for row, (line, text) in enumerate(timecodes):
+        if not re.match(NUMBER, text):
+            raise UserError("%s line %d: %r is a timecode and those above are numbers; give one "
+                            "take" % (path, line, text))
+        counted[row] = number(text)
+    steps = np.diff(counted)
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    if (counted == np.floor(counted)).all():
+        warn("%s: the timecode is the number of the frame: taken as %d a second"
+             % (os.path.basename(path), SIXTIETHS))
+        return counted / SIXTIETHS
+    if not 0.0 < usual < SECONDS_STEP_S:
         raise UserError("%s line %d: %r is not a timecode HH:MM:SS:FF.mmm"
-                        % (path, number, text.strip()))
-    if not units_per_s > 0:
-        raise UserError("%s line %d: a FrameRate of %g" % (path, number, units_per_s))
-    hours, minutes, seconds, units = found.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(units) / units_per_s
+                        % (path, timecodes[0][0], timecodes[0][1]))
+    warn("%s: the timecode steps by %.4g: taken as seconds" % (os.path.basename(path), usual))
+    return counted
+
+
+def _times_of_day_s(path, timecodes, units_per_s, has_frame_rate, warn):
+    """[frames] seconds of timecodes HH:MM:SS:FF.mmm."""
+    seconds, units = np.empty(len(timecodes), np.int64), np.empty(len(timecodes))
+    for row, (line, text) in enumerate(timecodes):
+        found = re.match(TIMECODE, text)
+        if not found:
+            raise UserError("%s line %d: %r is not a timecode HH:MM:SS:FF.mmm"
+                            % (path, line, text))
+        if not units_per_s[row] > 0:
+            raise UserError("%s line %d: a FrameRate of %g" % (path, line, units_per_s[row]))
+        hours, minutes, whole_s, frame = found.groups()
+        seconds[row] = int(hours) * 3600 + int(minutes) * 60 + int(whole_s)
+        units[row] = number(frame)
+    own_rate = None if has_frame_rate else _own_rate(seconds, np.floor(units))
+    if own_rate is None:
+        return seconds + units / np.array(units_per_s, np.float64)
+    warn("%s: FF of the timecode runs to %d and leaps at every new second: it counts frames, "
+         "taken as %d a second" % (os.path.basename(path), np.floor(units).max(), own_rate))
+    frames = _steadier(seconds, units, own_rate)
+    if own_rate == DROP_FRAME_RATE and _drops_frames(seconds, np.floor(units)):
+        minutes = seconds // 60
+        count = seconds * own_rate + frames - DROPPED * (minutes - minutes // 10)   # [frames]
+        return seconds[0] + frames[0] / own_rate + (count - count[0]) / DROP_FRAME_FPS
+    return seconds + frames / own_rate
+
+
+def _drops_frames(seconds, frames):
+    """Whether the numbers 0 and 1 are left out at each minute but the tenth, as at 29.97 fps."""
+    starts = (np.diff(seconds) == 1) & (seconds[1:] % 60 == 0) & (seconds[1:] // 60 % 10 != 0)
+    return starts.any() and (frames[1:][starts] >= DROPPED).all()
+
+
+def _own_rate(seconds, frames):
+    """The rate at which `frames`, FF as whole numbers [rows], are counted; None: sixtieths."""
+    later_s, steps = np.diff(seconds) % S_PER_DAY, np.diff(frames)          # [rows - 1]
+    inside = steps[(later_s == 0) & (steps > 0)]
+    at_new_second = steps[later_s == 1]
+    if len(at_new_second) < MIN_NEW_SECONDS or not len(inside):
+        return None
+    usual = np.median(inside)
+    rates = usual - at_new_second
+    rate = int(round(float(np.median(rates))))
+    if (frames.max() >= rate or SIXTIETHS_RATES[0] < rate < SIXTIETHS_RATES[1]
+            or np.mean(np.abs(rates - rate) <= 1) < MIN_SAME_RATE):
+        return None
+    leap = SIXTIETHS - rate + usual
+    if rate < SIXTIETHS and leap < MIN_LEAP * np.percentile(inside, 90):
+        return None
+    return rate
+
+
+def _steadier(seconds, units, rate):
+    """FF [rows], with what stands behind its point only where it steps more evenly so.
+
+    Behind the point some programs write milliseconds, or number the rows.
+    """
+    def uneven(frames):
+        steps = np.diff(seconds * rate + frames)
+        return np.sum(np.abs(steps - np.median(steps)) > 0.5)
+    whole = np.floor(units)
+    return units if uneven(units) < uneven(whole) else whole
 
 
 def _times_from_start(path, day_times_s):
-    times_s = np.array(day_times_s) - day_times_s[0]
+    times_s = day_times_s - day_times_s[0]
     steps_s = np.diff(times_s)
     times_s[1:] += S_PER_DAY * np.cumsum(steps_s < -S_PER_DAY / 2)
     backwards = np.flatnonzero(np.diff(times_s) < 0)

@@ -1,10 +1,12 @@
-"""Animation files besides the Live Link CSV: .npz, and Rokoko Studio's JSON v3."""
+"""This project's own animation file: numpy's .npz of weights, names and fps."""
 import zipfile
 
 import numpy as np
 
 from utils.common.errors import UserError
 from utils.common.files import written_aside
+from utils.formats.face_kinds import NPZ
+from utils.formats.face_rows import face_rows
 
 NPZ_KEYS = ("weights", "names", "fps")
 
@@ -45,3 +47,9 @@ def read_npz(path):
     if fps.size != 1 or not fps > 0:
         raise UserError("%s: fps is %s; expected one number above 0" % (path, fps))
     return (weights.astype(np.float32), tuple(str(name) for name in names), float(fps))
+
+
+def read_npz_rows(path, warn):
+    """The FaceRows of a file of write_npz."""
+    weights, names, fps = read_npz(path)
+    return face_rows(path, NPZ, np.arange(len(weights)) / fps, weights, names, warn)

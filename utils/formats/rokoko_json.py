@@ -1,10 +1,15 @@
-"""Rokoko Studio Live JSON, version 3."""
+"""Rokoko Studio Live JSON, version 3, written and read."""
 import json
+import os
 
 import numpy as np
 
 from utils.common.channels import UNREAL_CHANNELS, reorder
+from utils.common.errors import UserError
 from utils.common.files import written_aside
+from utils.formats.face_kinds import ROKOKO
+from utils.formats.face_rows import CHANNEL_OF, even_times_s, face_rows, seconds_of
+from utils.formats.json_text import read_json
 
 ROKOKO_VERSION = "3,0"
 ROKOKO_ACTOR = "voca"
@@ -43,3 +48,31 @@ def _rokoko_packet(time_s, fps, values):
     }
     return {"version": ROKOKO_VERSION, "fps": float(fps),
             "scene": {"timestamp": round(time_s, 6), "actors": [actor], "props": []}}
+
+
+def read_rokoko_json(path, warn):
+    """The FaceRows of packets of v3, one or a list of them; the first actor with a face counts.
+
+    A packet without a face is a frame without one. Times are the scenes' own where they rise,
+    else they follow from fps.
+    """
+    packets = read_json(path)
+    packets = [packets] if isinstance(packets, dict) else packets
+    try:
+        scenes = [packet["scene"] for packet in packets]
+        faces = [[actor["face"] for actor in scene["actors"] if actor.get("face")]
+                 for scene in scenes]
+        names = [name for name in max(faces, key=len)[0] if name.lower() in CHANNEL_OF]
+        has_face = np.array([bool(of_frame) for of_frame in faces])
+        weights = np.array([[float(of_frame[0][name]) for name in names] if of_frame
+                            else [0.0] * len(names) for of_frame in faces])     # [frames, shapes]
+        times = np.array([float(scene["timestamp"]) for scene in scenes])
+        even_s = even_times_s(len(packets), packets[0]["fps"])
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise UserError("%s is not Rokoko's JSON v3 (packets of fps and scene, with timestamp and "
+                        "actors that have a face): %r" % (path, error))
+    if max(len(of_frame) for of_frame in faces) > 1:
+        warn("%s: several actors have a face; the first is taken" % os.path.basename(path))
+    is_rising = (np.diff(times) > 0).all()
+    times_s = seconds_of(path, "timestamp", times, None, warn) if is_rising else even_s
+    return face_rows(path, ROKOKO, times_s, weights / ROKOKO_FULL, names, warn, has_face)

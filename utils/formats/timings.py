@@ -3,17 +3,20 @@
     TextGrid    long and short form, UTF-8 or UTF-16; tiers whose names hold "phone" and "word"
     JSON        {"phones": [...], "words": [...]}, a bare list, or the Montreal Forced Aligner's
                 {"tiers": {"phones": {"entries": [...]}}}; an entry is [start, end, label] or an
-                object with start, end (or start_s, end_s) and phone, word, label or text
-    CSV         a header with start_s, end_s (or start, end, begin) and phone, word, label or
+                object with start, end (or start_s, end_s) and phone, word, label or text.
+                Whisper's and WhisperX's segments of words; Gentle's words of phones; Vosk's results
+    CSV, TSV    a header with start_s, end_s (or start, end, begin) and phone, word, label or
                 text; a column `type` (words, phones) tells rows of both apart
+
+Rhubarb's mouth shapes are neither phones nor words, and are refused.
 """
 import collections
-import csv
 import json
 import os
 import re
 
-from utils.common.errors import UserError
+from utils.common.errors import UserError, print_warning
+from utils.formats.csv_text import csv_rows, number, text_encoding
 
 # phones, words: [(symbol, start_s, end_s)], rising; empty where the file has none. Phones are
 # upper case without stress digits and length marks ("AA", "B"); "" is a pause.
@@ -23,23 +26,36 @@ START_KEYS = ("start_s", "start", "begin", "xmin")
 END_KEYS = ("end_s", "end", "xmax")
 PHONE_KEYS, WORD_KEYS = ("phone", "phoneme"), ("word",)
 LABEL_KEYS = PHONE_KEYS + WORD_KEYS + ("label", "text", "symbol")
+PUNCTUATION = u".,;:!?\"()[]\u2026\u201c\u201d\u00bf\u00a1"       # around Whisper's words
+KALDI_PLACE = re.compile(r"_[BIES]$")   # of a phone in its word, as Gentle writes it
+MOUTH_SHAPES = ("mouth shapes of Rhubarb are neither phones nor words; give the phones or words of "
+                "an aligner, or of a recogniser, with their times")
 
 
-def read_timings(path):
-    """The Timings in a .TextGrid, .json or .csv.
+def read_timings(path, warn=print_warning):
+    """The Timings in a .TextGrid, .json, .csv or .tsv.
 
+    warn: called with a line where words without times are left out.
     Raises UserError, naming file and place, for what cannot be read, intervals that end before
     they begin or go back in time, and a file with neither phones nor words.
     """
-    readers = {".textgrid": _read_textgrid, ".json": _read_json, ".csv": _read_csv}
+    readers = {".textgrid": _read_textgrid, ".json": _read_json, ".csv": _read_csv,
+               ".tsv": _read_csv}
     extension = os.path.splitext(path)[1].lower()
+    text = _text_of(path)
     if extension not in readers:
-        raise UserError("%s: phone or word times are read from .TextGrid, .json and .csv" % path)
-    phones, words = readers[extension](path, _text_of(path))
+        raise UserError("%s: %s" % (path, MOUTH_SHAPES if "<rhubarbResult" in text else
+                                    "phone or word times are read from .TextGrid, .json and .csv "
+                                    "(or .tsv)"))
+    phones, words = readers[extension](path, text, warn)
     if not phones and not words:
         raise UserError("%s has neither phones nor words; name the tier, key or column so" % path)
-    return Timings(_checked(path, [(_phone(name), start_s, end_s)
-                                   for name, start_s, end_s in phones]), _checked(path, words))
+    phones = [(_phone(name), start_s, end_s) for name, start_s, end_s in phones]
+    sentence = next((name for name, _, _ in phones if len(name.split()) > 1), None)
+    if sentence is not None:
+        raise UserError("%s: %.40r is no phone; give the times of single phones or words"
+                        % (path, sentence))
+    return Timings(_checked(path, phones), _checked(path, words))
 
 
 def _phone(name):
@@ -52,9 +68,8 @@ def _text_of(path):
             content = stream.read()
     except OSError as error:
         raise UserError("cannot read %s: %s" % (path, error.strerror))
-    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
-        return content.decode("utf-16" if wide else "utf-8-sig")
+        return content.decode(text_encoding(path))
     except UnicodeDecodeError as error:
         raise UserError("%s is not UTF-8 or UTF-16 text: %s" % (path, error))
 
@@ -73,9 +88,10 @@ def _checked(path, intervals):
     return intervals
 
 
-def _read_textgrid(path, text):
+def _read_textgrid(path, text, warn):
     """Long and short form alike, by Praat's rule: only free-standing numbers, strings in quotes
     and <flags> count, all other text is comment."""
+    del warn
     tokens = re.findall(r'"(?:[^"]|"")*"|<\w+>|(?<!\S)[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?(?!\S)', text)
     place = [0]
 
@@ -113,15 +129,22 @@ def _read_textgrid(path, text):
     return phones, words
 
 
-def _read_json(path, text):
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise UserError("%s is not JSON: %s" % (path, error))
-    if isinstance(content, list):
+def _read_json(path, text, warn):
+    content = _json_of(path, text)
+    if isinstance(content, list) and not any(_is_result(entry) for entry in content):
         return _split(path, content, "")
-    if not isinstance(content, dict):
+    if not isinstance(content, (dict, list)):
         raise UserError("%s: expected an object or a list of intervals" % path)
+    if isinstance(content, list):
+        return [], _recognised(path, content, warn)
+    if "mouthCues" in content:
+        raise UserError("%s: the %s" % (path, MOUTH_SHAPES))
+    if isinstance(content.get("words"), list) and any(
+            isinstance(word, dict) and ("case" in word or "phones" in word)
+            for word in content["words"]):
+        return _gentle(path, content["words"], warn)
+    if _is_result(content) and not content.get("words") and not content.get("phones"):
+        return [], _recognised(path, [content], warn)
     tiers = content.get("tiers", content)
     phones, words = [], []
     for name, entries in tiers.items() if isinstance(tiers, dict) else ():
@@ -133,16 +156,97 @@ def _read_json(path, text):
     return phones, words
 
 
-def _read_csv(path, text):
-    lines = text.splitlines()
-    rows = list(csv.DictReader(lines[:1] and [lines[0].lower()] + lines[1:]))
-    return _split(path, rows, "")
+def _json_of(path, text):
+    """The one value of a JSON file; a list of them where there are several, as a stream's."""
+    values, place, decoder = [], 0, json.JSONDecoder()
+    text = text.strip()
+    try:
+        while place < len(text) or not values:
+            value, place = decoder.raw_decode(text, place)
+            values.append(value)
+            place += len(text[place:]) - len(text[place:].lstrip())
+    except ValueError as error:
+        raise UserError("%s is not JSON: %s" % (path, error))
+    return values[0] if len(values) == 1 else values
+
+
+def _is_result(entry):
+    """Whether an entry is a recogniser's: words inside something longer."""
+    return isinstance(entry, dict) and bool(
+        {"segments", "word_segments", "result", "alternatives", "partial", "words"} & set(entry))
+
+
+def _recognised(path, results, warn):
+    """The words [(word, start_s, end_s)] of Whisper's, WhisperX's or Vosk's results."""
+    words, timeless, wordless = [], 0, 0
+    for result in results:
+        if not isinstance(result, dict):
+            raise UserError("%s: expected results of a recogniser and found %.80r"
+                            % (path, result))
+        if isinstance(result.get("segments"), list):
+            segments = result["segments"]
+        else:
+            segments = [(result.get("alternatives") or [result])[0]]
+        found = [segment.get("words") or segment.get("result") or [] for segment in segments
+                 if isinstance(segment, dict)]
+        if not any(found) and result.get("word_segments"):
+            found = [result["word_segments"]]
+        wordless += sum(not of_segment and bool(str(segment.get("text", "")).strip())
+                        for segment, of_segment in zip(segments, found))
+        # A number, say, has no times in WhisperX: it was not aligned.
+        entries = [entry for of_segment in found for entry in of_segment]
+        timed = [entry for entry in entries if isinstance(entry, list) or (
+            isinstance(entry, dict) and {"start", "end"} <= set(entry))]
+        timeless += len(entries) - len(timed)
+        bare = [(name.strip().strip(PUNCTUATION), start_s, end_s)
+                for name, start_s, end_s in _split(path, timed, "word")[1]]
+        words += [word for word in bare if word[0]]
+    if not words:
+        raise UserError("%s: its segments have no words with times; have the recogniser write "
+                        "them (Whisper: --word_timestamps True)" % path)
+    if timeless or wordless:
+        warn("%s: %d words and %d segments have no times and are left out"
+             % (os.path.basename(path), timeless, wordless))
+    return words
+
+
+def _gentle(path, entries, warn):
+    """(phones, words) of Gentle's words; those that it did not find in the sound are left out."""
+    phones, words, lost = [], [], 0
+    for place, entry in enumerate(entries, start=1):
+        try:
+            if "start" not in entry:
+                lost += 1
+                continue
+            start_s, end_s = float(entry["start"]), float(entry["end"])
+            words.append((str(entry["word"]), start_s, end_s))
+            for phone in entry.get("phones", ()):
+                end_s = start_s + float(phone["duration"])
+                phones.append((KALDI_PLACE.sub("", str(phone["phone"])), start_s, end_s))
+                start_s = end_s
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise UserError("%s, word %d: expected Gentle's word, start, end and phones, and found "
+                            "%.80r" % (path, place, entry))
+    if lost:
+        warn("%s: %d of %d words were not found in the sound and are left out"
+             % (os.path.basename(path), lost, len(entries)))
+    return phones, words
+
+
+def _read_csv(path, text, warn):
+    del text, warn                                  # csv_rows decodes it itself
+    rows = csv_rows(path)
+    _, header = next(rows, (1, []))
+    if len(header) == 2 and re.match(r"[\d.]+$", header[0]) and re.match("[A-HX]$", header[1]):
+        raise UserError("%s: the %s" % (path, MOUTH_SHAPES))
+    header = [name.lower() for name in header]
+    return _split(path, [dict(zip(header, cells)) for _, cells in rows], "")
 
 
 def _split(path, entries, tier):
     """(phones, words) of entries of either shape; `tier` says which where the entries do not."""
     phones, words = [], []
-    for number, entry in enumerate(entries, start=1):
+    for place, entry in enumerate(entries, start=1):
         try:
             if isinstance(entry, dict):
                 entry = {key.lower(): value for key, value in entry.items() if key}
@@ -152,10 +256,10 @@ def _split(path, entries, tier):
                 kind = str(entry.get("type", tier)).lower()
             else:
                 (start_s, end_s, label), key, kind = entry, "", tier
-            start_s, end_s = float(start_s), float(end_s)
-        except (KeyError, TypeError, ValueError):
+            start_s, end_s = number(start_s), number(end_s)
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise UserError("%s, entry %d: expected start_s, end_s and phone or word, and found "
-                            "%.80r" % (path, number, entry))
+                            "%.80r" % (path, place, entry))
         is_word = key in WORD_KEYS or (key not in PHONE_KEYS and "word" in kind)
         (words if is_word else phones).append((str(label or ""), start_s, end_s))
     return phones, words

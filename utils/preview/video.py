@@ -1,11 +1,10 @@
 """The preview: the drawn face, frame by frame, with the sound, as an mp4 any player shows."""
 import fractions
 import os
-import subprocess
 import tempfile
 
-import imageio_ffmpeg
 import numpy as np
+from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
 from tqdm import tqdm
 
 from utils.common.errors import UserError
@@ -36,23 +35,24 @@ def write_preview(path, weights, names, fps, audio_path=None, size=DESIGN_SIZE):
                         % audio_path)
     picture = render_face(weights[0], names, size)      # bad input shows before a file is begun
     with written_aside(path) as aside, tempfile.TemporaryFile() as log:
-        command = ffmpeg_command(aside, fps, size, audio_path)
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                   stderr=log)
+        writer = FFMPEG_VideoWriter(aside, (size, size), fps, preset="veryfast", logfile=log,
+                                    audiofile=audio_path and os.path.abspath(audio_path),
+                                    ffmpeg_params=ffmpeg_params(fps, audio_path is not None))
+        process = writer.proc
         try:
             for i in tqdm(range(len(weights)), desc="preview", unit="frame", mininterval=1.0,
                           disable=None, leave=False):               # None: on a terminal only
                 if i and not np.array_equal(weights[i], weights[i - 1]):
                     picture = render_face(weights[i], names, size)
-                process.stdin.write(picture.tobytes())
+                process.stdin.write(picture[:, :, ::-1].tobytes())      # BGR to RGB
             process.stdin.close()
-        except BrokenPipeError:     # ffmpeg gave up; its log says why
+        except BrokenPipeError:     # ffmpeg gave up; what it says tells why
             pass
         except BaseException:
             process.kill()
             raise
         finally:
-            status = process.wait()
+            status = process.wait()         # which writer.close() would not tell
         if status:
             log.seek(0)
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
@@ -60,18 +60,15 @@ def write_preview(path, weights, names, fps, audio_path=None, size=DESIGN_SIZE):
                             "space" % (path, lines[-1] if lines else "status %d" % status))
 
 
-def ffmpeg_command(path, fps, size, audio_path):
-    """ffmpeg's arguments: BGR frames on its stdin, the sound from its file."""
+def ffmpeg_params(fps, has_sound):
+    """What ffmpeg is told besides what moviepy's writer tells it: exact times, colours, sound."""
+    # moviepy writes the rate with two digits: 23.976 would drift 0.6 s in an hour.
     rate = str(fractions.Fraction(fps).limit_denominator(1001))     # 29.97... as 30000/1001
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", "-f", "rawvideo",
-               "-pix_fmt", "bgr24", "-video_size", "%dx%d" % (size, size), "-framerate", rate,
-               "-i", "pipe:0"]
-    if audio_path is not None:
+    filters = "setpts=N/(%s)/TB,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p" % rate
+    params = ["-loglevel", "error", "-vf", filters, "-r", rate, "-crf", str(CONSTANT_QUALITY), "-colorspace", "bt709",
+              "-color_primaries", "bt709", "-color_trc", "bt709", "-movflags", "+faststart"]
+    if has_sound:
         # The features count samples from the stream's first one; so does the preview.
-        command += ["-i", os.path.abspath(audio_path), "-map", "0:v:0", "-map", "1:a:0",
-                    "-af", "asetpts=PTS-STARTPTS", "-c:a", "aac", "-b:a", AUDIO_BITRATE,
-                    "-ar", str(AUDIO_RATE_HZ), "-ac", "2"]
-    return command + ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(CONSTANT_QUALITY),
-                      "-vf", "scale=out_color_matrix=bt709:out_range=tv", "-pix_fmt", "yuv420p",
-                      "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
-                      "-movflags", "+faststart", "-f", "mp4", path]
+        params += ["-map", "0:v:0", "-map", "1:a:0", "-af", "asetpts=PTS-STARTPTS", "-c:a", "aac",
+                   "-b:a", AUDIO_BITRATE, "-ar", str(AUDIO_RATE_HZ), "-ac", "2"]
+    return params

@@ -17,6 +17,7 @@ from utils.common.errors import UserError
 from utils.common.resample import resample_frames
 from utils.dataset.store import read_dataset
 from utils.formats.face_files import read_face
+from utils.formats.face_kinds import BY_NAME
 from utils.media.loudness import level_db, silent_frames, speech_envelope
 from utils.scoring import metrics
 from utils.scoring.phone_spans import bilabial_spans, open_spans
@@ -30,9 +31,9 @@ Face = collections.namedtuple("Face", "weights names")
 Speech = collections.namedtuple("Speech", "envelope silent bilabials open_vowels")
 
 
-def load_face(path):
-    """The Face in a file of any format that read_face takes, in [0, 1]."""
-    times_s, weights, names = read_face(path)
+def load_face(path, live_link_sides=BY_NAME):
+    """The Face in a file of any format that read_face takes, in [0, 1]; doubts go to stderr."""
+    times_s, weights, names = read_face(path, live_link_sides=live_link_sides)
     weights = resample_frames(weights, times_s, ANIMATION_FPS)          # [frames, k]
     return Face(np.clip(weights, 0.0, 1.0), names)
 

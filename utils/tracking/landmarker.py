@@ -16,7 +16,6 @@ from utils.common.channels import LANDMARKER_CHANNELS
 from utils.tracking.face_detection import (DETECTOR_SIZE, VALUES_PER_ANCHOR, box_of_detection,
                                            box_of_landmarks, crop, decode_detections, from_crop,
                                            letterbox, make_anchors, probability)
-from utils.tracking.one_euro import OneEuroFilter
 from utils.tracking.task_networks import load_task
 
 NUM_LANDMARKS = 478
@@ -24,8 +23,6 @@ LANDMARKS_SIZE = 256                # pixels along a side of what the landmark n
 MIN_PRESENCE = 0.5
 LEFT_EYE, RIGHT_EYE = 33, 263       # outer corners, as they stand in the image
 
-# MediaPipe smooths the landmarks of a single face in a video; speeds are in face sizes.
-SMOOTHING = dict(min_cutoff_hz=0.05, beta=80.0, speed_cutoff_hz=1.0)
 
 # The landmarks that the blendshape network looks at.
 BLENDSHAPE_LANDMARKS = tuple(int(index) for index in """
@@ -68,13 +65,12 @@ class FaceLandmarker(object):
         self._run_landmarks = task.landmarks
         self._run_blendshapes = task.blendshapes
 
-    def track(self, timed_frames, smooth=True, count_every_s=0.0):
+    def track(self, timed_frames, count_every_s=0.0):
         """Follow the surest face through the frames of one take.
 
         Args:
           timed_frames: iterable of (time_s, frame), as utils.media.video.video_frames gives them:
             times rising, frames uint8 [height, width, 3], RGB.
-          smooth: whether landmarks pass MediaPipe's filter, as they do in its labels.
           count_every_s: faces are counted so often, by the frames' times; the count holds
             between. 0: in every frame.
         Yields, for each frame, a TrackedFrame:
@@ -83,10 +79,9 @@ class FaceLandmarker(object):
             followed. A lost face is looked for again from the next frame on.
           num_faces: how many faces the detector sees and the landmark network confirms; at
             least 1 with weights, 0 without.
-          landmarks: float32 [478, 2], pixels, not smoothed; None with the weights.
+          landmarks: float32 [478, 2], pixels; None with the weights.
         """
         box, num_others, counted_s = None, 0, None
-        smoothing = OneEuroFilter(**SMOOTHING)
         for time_s, frame in timed_frames:
             is_count_due = counted_s is None or time_s - counted_s >= count_every_s
             boxes = self.detect(frame) if box is None or is_count_due else None
@@ -95,17 +90,13 @@ class FaceLandmarker(object):
             landmarks = None if box is None else self._landmarks_in(frame, box)
             if landmarks is None:
                 box, counted_s = None, None
-                smoothing.reset()
                 yield TrackedFrame(time_s, None, 0, None)
                 continue
             if boxes is not None:
                 counted_s = time_s
                 num_others = self._num_others(frame, boxes, landmarks)
             box = box_of_landmarks(landmarks, LEFT_EYE, RIGHT_EYE)
-            steady = landmarks
-            if smooth:
-                steady = smoothing.filter(time_s, landmarks, scale=_face_size(landmarks))
-            yield TrackedFrame(time_s, self.weights_of_landmarks(steady), 1 + num_others,
+            yield TrackedFrame(time_s, self.weights_of_landmarks(landmarks), 1 + num_others,
                                landmarks.astype(np.float32))
 
     def _num_others(self, frame, boxes, landmarks):
@@ -142,7 +133,3 @@ class FaceLandmarker(object):
             return None
         # The third number of a point is its depth, which nothing here looks at.
         return from_crop(points.reshape(NUM_LANDMARKS, 3)[:, :2] / LANDMARKS_SIZE, box)
-
-
-def _face_size(landmarks):
-    return (landmarks.max(axis=0) - landmarks.min(axis=0)).mean()

@@ -105,7 +105,7 @@ def _start_tensorflow(task_path):
     landmarker = FaceLandmarker(task_path)
 
     def follow(timed_frames):
-        for tracked in landmarker.track(timed_frames, smooth=False, count_every_s=COUNT_EVERY_S):
+        for tracked in landmarker.track(timed_frames, count_every_s=COUNT_EVERY_S):
             yield tracked.time_s, tracked.weights, min(tracked.num_faces, MAX_FACES)
 
     return follow, _notes(TENSORFLOW, tf.VERSION, landmarker.sha256)

@@ -9,14 +9,14 @@ import configparser
 import difflib
 import os
 
-from utils.common.constants import (DEFAULT_GRAPH, FEATURE_PROFILES, NUM_BLENDSHAPES, NUM_LETTERS,
-                                    PROFILE_DEEPSPEECH, PROFILE_REFERENCE, WINDOW_FRAMES)
+from utils.common.constants import (DEFAULT_GRAPH, DEFAULT_TRAINING_DATA, FEATURE_PROFILES,
+                                    NUM_BLENDSHAPES, NUM_LETTERS, PROFILE_DEEPSPEECH,
+                                    PROFILE_REFERENCE, REPOSITORY, WINDOW_FRAMES)
 from utils.common.errors import UserError
 from utils.common.files import written_aside
 from utils.dataset.published_files import INDEX_NAME, LABELS_NAME, RAW_AUDIO_NAME
 
 DEFAULT_CONFIG_PATH = "training_config.cfg"
-TRAINING_DATA = "./training_data"
 
 IO, AUDIO, MODEL = "Input Output", "Audio Parameters", "Model Parameters"
 DATA, LEARNING, PICTURES = "Data Setup", "Learning Parameters", "Visualization Parameters"
@@ -35,17 +35,17 @@ CONFIG = (
         "folder of the run: checkpoints/, summaries/ and the cached speech features"),
     Key(IO, "deepspeech_graph_fname", "path", DEFAULT_GRAPH, None, False,
         "DeepSpeech 0.5.0 graph (.tflite or .pb) that makes the speech features"),
-    Key(IO, "training_data_path", "path", TRAINING_DATA, None, False,
+    Key(IO, "training_data_path", "path", DEFAULT_TRAINING_DATA, None, False,
         "folder of NAME.mp4 with NAME.csv (Live Link Face); used where raw_audio_path is absent"),
-    Key(IO, "verts_mmaps_path", "path", TRAINING_DATA + "/" + LABELS_NAME, None, False,
+    Key(IO, "verts_mmaps_path", "path", DEFAULT_TRAINING_DATA + "/" + LABELS_NAME, None, False,
         "published data: blendshape weights, float32 [frames, 40 or 52, 1], 30 fps"),
-    Key(IO, "raw_audio_path", "path", TRAINING_DATA + "/" + RAW_AUDIO_NAME, None, False,
+    Key(IO, "raw_audio_path", "path", DEFAULT_TRAINING_DATA + "/" + RAW_AUDIO_NAME, None, False,
         "published data: sound of the subjects; where this file exists it is what is trained on"),
     Key(IO, "processed_audio_path", "path", "", None, False,
         "published data: cache of speech features to use as it is; may be empty"),
     Key(IO, "templates_path", "old", "./training_data/templates.pkl", None, False,
         "not used; kept so that published files load"),
-    Key(IO, "data2array_verts_path", "path", TRAINING_DATA + "/" + INDEX_NAME, None, False,
+    Key(IO, "data2array_verts_path", "path", DEFAULT_TRAINING_DATA + "/" + INDEX_NAME, None, False,
         "published data: which row of verts_mmaps_path each frame of a subject is"),
 
     Key(AUDIO, "audio_feature_type", "choice", "deepspeech", ("deepspeech",), True,
@@ -265,6 +265,8 @@ def read_config(path):
                        _value_text(key.default)))
         elif key.kind != "old":
             text = parser.get(key.section, key.name).strip()
+            if key.kind == "path" and key.name != "checkpoint_dir":
+                text = _from_anywhere(key, text)
             try:
                 values[key.name] = _value(key, text)
             except ValueError:
@@ -276,6 +278,13 @@ def read_config(path):
     config = Config(**values)
     _check_together(config, path)
     return config
+
+
+def _from_anywhere(key, text):
+    """A default of a config written in the repository, where it is read in another folder."""
+    own = os.path.normpath(os.path.join(REPOSITORY, text))
+    is_default = text and own == os.path.abspath(os.path.join(REPOSITORY, key.default))
+    return key.default if is_default and not os.path.exists(text) else text
 
 
 def _parsed(path):

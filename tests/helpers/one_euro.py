@@ -6,6 +6,9 @@ import math
 
 import numpy as np
 
+# MediaPipe smooths the landmarks of a single face in a video; speeds are in face sizes.
+SMOOTHING = dict(min_cutoff_hz=0.05, beta=80.0, speed_cutoff_hz=1.0)
+
 
 class OneEuroFilter(object):
     """Filters arrays of one shape, element by element, as they come.
