@@ -41,8 +41,8 @@ def validation_losses(model, subjects, num_consecutive_frames, styles=()):
         batches = Batches([subject], BATCH_INDICES, num_consecutive_frames)
         for windows, targets, mask, num_indices in batches.in_order():
             style = style_of_subject(subject.name, styles)
-            styles = None if style is None else np.tile(style, (len(windows), 1))
-            losses = model.evaluate(windows, targets, mask, styles)
+            rows = None if style is None else np.tile(style, (len(windows), 1))
+            losses = model.evaluate(windows, targets, mask, rows)
             known = num_indices * float(np.sum(subject.mask))
             weight += known
             for name in LOSS_NAMES:
