@@ -18,7 +18,8 @@ import numpy as np
 
 from utils.acoustic_training.letter_alignment import (PHONE_LETTERS, frame_of_time, letter_frames,
                                                       text_of_frames)
-from utils.common.constants import ACOUSTIC_FPS, ALPHABET, BLANK_INDEX, SAMPLE_RATE_HZ
+from utils.common.constants import (ACOUSTIC_FPS, ALPHABET, BLANK_INDEX, DEFAULT_GRAPH,
+                                    SAMPLE_RATE_HZ)
 from utils.common.errors import run_script
 from utils.deepspeech.acoustic_graph import load_acoustic_graph
 from utils.deepspeech.acoustic_stream import letter_probabilities
@@ -144,11 +145,9 @@ def silence_rows(graph):
 
 def get_parser(description, num_sentences):
     """The flags of the scripts that measure a graph."""
-    here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--graph", default=os.path.join(here, "deepspeech-mini",
-                                                        "output_graph.tflite"))
+    parser.add_argument("--graph", default=DEFAULT_GRAPH)
     parser.add_argument("--sentences", type=int, default=num_sentences,
                         help="spoken by each voice")
     parser.add_argument("--aligned", nargs=2, action="append", default=[],

@@ -18,6 +18,7 @@ import time
 
 import numpy as np
 
+from tests.helpers.paths import REPOSITORY
 
 MOVING_STD = 0.01                   # a channel that varies less does not move
 
@@ -59,8 +60,10 @@ def compare(args):
     with tempfile.TemporaryDirectory() as folder:
         for number, python in enumerate(args.pythons):
             path = os.path.join(folder, "%d.npz" % number)
-            command = [python, os.path.abspath(__file__), args.task, args.video, "--write", path]
-            subprocess.check_call(command + ["--frames", str(args.frames)] * bool(args.frames))
+            command = [python, "-m", "tests.measure.tracker_agreement",
+                       os.path.abspath(args.task), os.path.abspath(args.video), "--write", path]
+            subprocess.check_call(command + ["--frames", str(args.frames)] * bool(args.frames),
+                                  cwd=REPOSITORY)
             with np.load(path) as arrays:
                 tracks.append({key: arrays[key] for key in arrays.files})
     names = [str(name) for name in tracks[0]["names"]]

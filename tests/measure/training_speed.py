@@ -20,6 +20,7 @@ import time
 
 import numpy as np
 
+from tests.helpers.paths import REPOSITORY
 from utils.common.constants import NUM_BLENDSHAPES, NUM_LETTERS, WINDOW_FRAMES
 from utils.common.quiet_tensorflow import tf
 from utils.training.config import Config
@@ -169,8 +170,8 @@ def main():
         for _ in range(args.rounds):
             for way in WAYS:
                 printed = subprocess.check_output(
-                    [sys.executable, os.path.abspath(__file__), "--way", way, "--folder", folder,
-                     "--steps", str(args.steps)])
+                    [sys.executable, "-m", "tests.measure.training_speed", "--way", way,
+                     "--folder", folder, "--steps", str(args.steps)], cwd=REPOSITORY)
                 steps_per_s[way].append(float(printed.decode().split()[-1]))
     print("%-34s %8s %8s %8s" % ("steps a second", "best", "median", "ratio"))
     for way in WAYS:
