@@ -6,8 +6,8 @@
     python evaluate.py --prediction other.json --audio_fname take.wav --labels take.csv
     python evaluate.py --tf_model_fname me/dataset/training/checkpoints/best --subject me/dataset 2
 
---labels and --prediction take a Live Link Face CSV, a table with a column of times, what run_voca.py
-writes (.csv, .npz, .json), Audio2Face's JSON or CSV, BEAT's JSON; any frame rate, shapes by name.
+--labels and --prediction take a Live Link Face CSV, a table with a column of times, what
+run_voca.py writes, Audio2Face's JSON or CSV, BEAT's JSON; any frame rate, shapes by name.
 --timings takes phone or word times as TextGrid, CSV, or JSON of Whisper, WhisperX, Gentle, Vosk or
 the Montreal Forced Aligner, and adds the closures on p b m. --subject takes sound and labels from a
 dataset of process_data.py: its valid frames, the channels that it does not mask.

@@ -326,7 +326,8 @@ def test_what_is_doubtful_goes_to_warn(tmp_path, capsys):
 
 
 def test_the_sides_of_a_take_are_chosen(tmp_path):
-    path = put(tmp_path, "a.csv", "Timecode,BlendshapeCount,JawLeft,MouthRight\n0:0:0:0,2,0.5,0.25\n")
+    path = put(tmp_path, "a.csv", TAKE.replace("JawOpen,MouthClose", "JawLeft,MouthRight")
+               + "0:0:0:0,2,0.5,0.25\n")
     assert read("live_link", path).names == ("jawLeft", "mouthRight")
     assert read("live_link", path, live_link_sides="app").names == ("jawRight", "mouthLeft")
 

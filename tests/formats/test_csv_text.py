@@ -33,6 +33,9 @@ CLOTHES = {
     "index of pandas read again": "".join(
         "%s,%s\n" % (index, line) for index, line in zip(("Unnamed: 0", 0, 1), PLAIN.splitlines())
     ).encode("ascii"),
+    "index of pandas with a name": "".join(
+        "%s,%s\n" % (index, line) for index, line in zip(("index", 0, 1), PLAIN.splitlines())
+    ).encode("ascii"),
     "commas at the end of rows": PLAIN.replace("\n", ",,\n").encode("ascii"),
     "commas at the end of the rows below the header": (
         PLAIN.split("\n")[0] + "\n" + PLAIN.split("\n", 1)[1].replace("\n", ",\n")).encode("ascii"),

@@ -11,7 +11,8 @@ from tests.helpers.paths import SHARED
 from utils.common.channels import LANDMARKER_CHANNELS, MODEL_CHANNELS, UNREAL_CHANNELS, reorder
 from utils.common.errors import UserError
 from utils.formats.exporters import EXPORTERS
-from utils.formats.face_files import READERS, kind_of_face_file, read_face, read_face_rows, sideways_r
+from utils.formats.face_files import (READERS, kind_of_face_file, read_face, read_face_rows,
+                                      sideways_r)
 from utils.formats.face_kinds import FACE_FILE_KINDS
 from utils.formats.live_link_csv import write_live_link_csv
 from utils.formats.rokoko_json import write_rokoko_json

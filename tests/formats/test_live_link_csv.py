@@ -272,12 +272,20 @@ def test_sixtieths_stay_sixtieths(tmp_path, fps, form):
         assert warnings == []
 
 
+def test_a_frame_lost_at_every_second_is_no_rate(tmp_path):
+    path = put_rows(tmp_path / "a.csv", ["00:00:%02d:%02d" % (second, frame)
+                                         for second in range(5) for frame in range(2, 51, 6)])
+    take, warnings = take_of(path)
+    assert warnings == [] and take.times_s[-1] == pytest.approx(4 + 48 / 60.0)
+
+
 def test_too_short_to_tell(tmp_path):
     """One new second is no proof: a capture may have halted there."""
     path = put_rows(tmp_path / "a.csv", ["%s:%02d" % (clock(count // 30), count % 30)
                                          for count in range(50)])
     take, warnings = take_of(path)
-    assert warnings == [] and take.times_s[29] == pytest.approx(29 / 60.0)
+    assert take.times_s[29] == pytest.approx(29 / 60.0) and take.times_s[30] == 1.0
+    assert len(warnings) == 1 and "too short to tell and is read as sixtieths" in warnings[0]
 
 
 EMOTIONS = ",Angry,Disgusted,Fearful,Happy,Neutral,Sad,Surprised"

@@ -121,7 +121,7 @@ def test_tables_in_other_clothes(tmp_path, content):
     ("a.json", [{"result": []}, 3], "results of a recogniser"),
     ("a.csv", "", "neither phones nor words"),
     ("a.csv", "start,end\n0,1\n", "entry 1: expected start_s"),
-    ("a.srt", "1\n00:00:00,000 --> 00:00:01,000\nhello\n", "are read from .TextGrid, .json and .csv"),
+    ("a.srt", "1\n00:00:00,000 --> 00:00:01,000\nhello\n", "are read from .TextGrid"),
 ])
 def test_what_cannot_be_read(tmp_path, name, content, told):
     with pytest.raises(UserError) as caught:

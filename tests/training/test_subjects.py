@@ -123,6 +123,21 @@ def test_dropped_rows_are_bridged_by_their_timecode(config):
     np.testing.assert_allclose(subject.targets[:29, 0], np.arange(29) / 29.5, atol=1e-4)
 
 
+def test_a_csv_of_another_program_is_read_as_it_is_meant(config, capsys):
+    """FF counts frames of the file's own rate, weights are 0..100, semicolons, decimal commas."""
+    put_take(config, seconds=3)
+    with open(os.path.join(config.training_data_path, "1.csv"), "w") as stream:
+        stream.write("Timecode;BlendshapeCount;JawOpen\n")
+        for frame in range(90):
+            stream.write("00:00:%02d:%02d,000;1;%s\n" % (
+                frame // 30, frame % 30, ("%.1f" % (frame + 1)).replace(".", ",")))
+    (subject,) = load(config)
+    jaw = subject.targets[:, MODEL_CHANNELS.index("jawOpen")]
+    np.testing.assert_allclose(jaw, (np.arange(90) + 1) / 100.0, atol=1e-6)
+    warnings = capsys.readouterr().err.splitlines()
+    assert len(warnings) == 2 and all(line.startswith("warning: 1.csv: ") for line in warnings)
+
+
 def test_a_column_that_is_absent_is_masked_and_others_clipped(config):
     put_take(config, seconds=1)
     with open(os.path.join(config.training_data_path, "1.csv"), "w") as stream:

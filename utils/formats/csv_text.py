@@ -3,7 +3,7 @@
 What csv_rows takes: cells in quotes; commas, semicolons, tabs or bars between cells (the header
 says which); decimal commas; UTF-8 with or without a byte order mark, UTF-16 of either byte order;
 any line ending; Excel's first line `sep=;`; a Ctrl-Z or zero bytes at the end. Columns without a
-name (pandas calls them `Unnamed: 0`) and rows of empty cells are left out.
+name (pandas calls them `Unnamed: 0`), a first column `index` and rows of empty cells are left out.
 """
 import csv
 import itertools
@@ -14,6 +14,7 @@ from utils.common.errors import UserError
 DELIMITERS = (",", ";", "\t", "|")
 DELIMITER_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*$", re.IGNORECASE)
 UNNAMED = re.compile(r"(unnamed: \d+(_level_\d+)?)?$", re.IGNORECASE)
+INDEX = re.compile(r"(index|level_0)$", re.IGNORECASE)
 PADDING = "\0\x1a"              # zero bytes of a file cut off, and DOS's end of file
 
 
@@ -83,7 +84,8 @@ def _named_columns(reader, first_line):
         cells = [cell.strip().strip(PADDING) for cell in cells]
         if columns is None:
             columns = cells
-            kept = [place for place, name in enumerate(columns) if not UNNAMED.match(name)]
+            kept = [place for place, name in enumerate(columns)
+                    if not UNNAMED.match(name) and not (place == 0 and INDEX.match(name))]
         while len(cells) > len(columns) and not cells[-1]:
             cells.pop()
         row = [cells[place] for place in kept if place < len(cells)] + cells[len(columns):]

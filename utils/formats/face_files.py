@@ -36,7 +36,7 @@ assert set(READERS) == set(FACE_FILE_KINDS)
 SIDEWAYS = ("mouth", "jaw")
 SAME_SIDE = ("mouthSmile", "mouthDimple", "mouthStretch", "mouthUpperUp")
 SIDEWAYS_RANGE = 0.05           # of mouthLeft - mouthRight; a mouth that moves less says nothing
-AGAINST_R = -0.3                # Pearson's r with the shapes of its side, below which it is warned of
+AGAINST_R = -0.3                # Pearson's r with the shapes of its side: below it, a warning
 
 
 def read_face(path, warn=print_warning, live_link_sides=BY_NAME):
@@ -49,7 +49,7 @@ def read_face(path, warn=print_warning, live_link_sides=BY_NAME):
       warn: called with a line on what is doubtful and how it was taken.
       live_link_sides: BY_NAME, or BY_APP: MouthLeft and MouthRight, JawLeft and JawRight of a
         Live Link Face CSV stand for each other.
-    Raises UserError for other columns, for what cannot be read, and for numbers that are not finite.
+    Raises UserError for other columns, what cannot be read, and numbers that are not finite.
     """
     rows = read_face_rows(path, warn, live_link_sides)
     if not rows.has_face.any():

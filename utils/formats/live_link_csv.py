@@ -38,7 +38,7 @@ EMOTIONS = ("angry", "disgusted", "fearful", "happy", "neutral", "sad", "surpris
 MIN_NEW_SECONDS = 2             # where rows of one second follow rows of the second before
 MIN_SAME_RATE = 0.75            # of those say the same rate, to a frame
 SIXTIETHS_RATES = (54, 66)      # a rate in between is sixtieths, written with some jitter
-MIN_LEAP = 2.0                  # of the step at a new second, read as sixtieths, to the usual ones
+MIN_LEAP = 2.5                  # of the step at a new second, read as sixtieths, to the usual ones
 # Drop-frame timecode, SMPTE 12M: it counts to 30 and leaves out two numbers a minute.
 DROP_FRAME_RATE, DROPPED, DROP_FRAME_FPS = 30, 2, 30000 / 1001.0
 SECONDS_STEP_S = 0.5            # timecodes without colons that step by less are seconds
@@ -237,8 +237,12 @@ def _times_of_day_s(path, timecodes, units_per_s, has_frame_rate, warn):
         hours, minutes, whole_s, frame = found.groups()
         seconds[row] = int(hours) * 3600 + int(minutes) * 60 + int(whole_s)
         units[row] = number(frame)
-    own_rate = None if has_frame_rate else _own_rate(seconds, np.floor(units))
-    if own_rate is None:
+    own_rate, is_sure = (None, True) if has_frame_rate else _own_rate(seconds, np.floor(units))
+    if not is_sure:
+        warn("%s: FF of the timecode runs to %d and leaps at the new second, as if it counted "
+             "frames; the take is too short to tell and is read as sixtieths"
+             % (os.path.basename(path), np.floor(units).max()))
+    if own_rate is None or not is_sure:
         return seconds + units / np.array(units_per_s, np.float64)
     warn("%s: FF of the timecode runs to %d and leaps at every new second: it counts frames, "
          "taken as %d a second" % (os.path.basename(path), np.floor(units).max(), own_rate))
@@ -257,22 +261,25 @@ def _drops_frames(seconds, frames):
 
 
 def _own_rate(seconds, frames):
-    """The rate at which `frames`, FF as whole numbers [rows], are counted; None: sixtieths."""
+    """(rate, is_sure) at which `frames`, FF as whole numbers [rows], are counted.
+
+    The rate is None of sixtieths. It is not sure where the rows see one new second only.
+    """
     later_s, steps = np.diff(seconds) % S_PER_DAY, np.diff(frames)          # [rows - 1]
     inside = steps[(later_s == 0) & (steps > 0)]
     at_new_second = steps[later_s == 1]
-    if len(at_new_second) < MIN_NEW_SECONDS or not len(inside):
-        return None
+    if not len(at_new_second) or not len(inside):
+        return None, True
     usual = np.median(inside)
     rates = usual - at_new_second
     rate = int(round(float(np.median(rates))))
     if (frames.max() >= rate or SIXTIETHS_RATES[0] < rate < SIXTIETHS_RATES[1]
             or np.mean(np.abs(rates - rate) <= 1) < MIN_SAME_RATE):
-        return None
+        return None, True
     leap = SIXTIETHS - rate + usual
     if rate < SIXTIETHS and leap < MIN_LEAP * np.percentile(inside, 90):
-        return None
-    return rate
+        return None, True
+    return rate, len(at_new_second) >= MIN_NEW_SECONDS
 
 
 def _steadier(seconds, units, rate):

@@ -14,12 +14,12 @@ from utils.formats.face_kinds import TABLE
 from utils.formats.face_rows import face_rows, seconds_of, without_zero_rows
 
 AUDIO2FACE_PREFIX = "blendshapes."      # of its CSV's columns
-CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d*)?)$")     # H:MM:SS.sss, as timedeltas are written
+CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d*)?)$")     # H:MM:SS.sss, a timedelta
 # A name without its signs and spaces: what it is called, and the unit.
 TIME_NAME = re.compile(
     r"(?:time|timestamps?|timecode|pts|ptstime|frametime|videotime|t)?(?:in)?"
-    r"(?:(seconds?|secs?|s)|(milliseconds?|millis|msecs?|ms)|(microseconds?|micros|usecs?|us|µs|μs)"
-    r"|(nanoseconds?|nanos|ns))?$")
+    r"(?:(seconds?|secs?|s)|(milliseconds?|millis|msecs?|ms)"
+    r"|(microseconds?|micros|usecs?|us|[\u00b5\u03bc]s)|(nanoseconds?|nanos|ns))?$")
 UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
 NO_SHAPE = re.compile(
     r"(frame|index|idx|image|img|file|path|video|name$|face($|id|index|num|found|detected)|"
