@@ -23,6 +23,7 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from utils.common.constants import DEFAULT_GRAPH
 from utils.common.errors import UserError, run_script
+from utils.common.folder_lock import folder_lock
 from utils.dataset.real_corpus import SOURCES, write_real_corpus
 from utils.speech.synthetic_subjects import write_corpus
 from utils.training.config import Config
@@ -124,7 +125,8 @@ def main():
     names_of_speaker = {}
     if args.real_data:
         names_of_speaker = write_real_corpus(REAL_CORPUS, args.real_data, args.speakers)
-    last = train(args, sorted(names), validation_names, names_of_speaker)
+    with folder_lock(args.run_folder, "make_default_checkpoint.py", "set another --run_folder"):
+        last = train(args, sorted(names), validation_names, names_of_speaker)
     keep_checkpoint(last, args.out)
     print("wrote %s.*" % args.out)
 

@@ -18,6 +18,7 @@ from tests.helpers.training_runs import small_config, small_subject, small_subje
 from utils.common.channels import MODEL_CHANNELS
 from utils.common.constants import NUM_BLENDSHAPES
 from utils.common.errors import UserError
+from utils.common.folder_lock import folder_lock
 from utils.network import checkpoint
 from utils.network.voca_model import SILENT_LOGIT, VocaModel
 from utils.training import run_folder, trainer, validation
@@ -329,7 +330,8 @@ def wait_for_step(process, config, step):
     pytest.fail("no checkpoint of step %d came: %s" % (step, process.communicate()[0]))
 
 
-def test_kill_9_then_resume_then_ctrl_c(tmp_path):
+@pytest.mark.parametrize("number, name", [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+def test_kill_9_then_resume_then_a_stop(tmp_path, number, name):
     config = small_config(tmp_path)
     process = spawn(tmp_path, "new")
     wait_for_step(process, config, 30)
@@ -343,10 +345,10 @@ def test_kill_9_then_resume_then_ctrl_c(tmp_path):
 
     process = spawn(tmp_path, "resume")
     wait_for_step(process, config, steps[-1] + 20)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and "Traceback" not in output
-    stopped = re.search(r"stopped by Ctrl-C at step (\d+) of \d+; saved (\S+); go on", output)
+    stopped = re.search(r"stopped by %s at step (\d+) of \d+; saved (\S+); go on" % name, output)
     assert int(stopped.group(1)) == checkpoint.list_checkpoints(folder_of(config))[-1][0]
     assert os.path.isfile(stopped.group(2) + ".index")
 
@@ -545,6 +547,35 @@ def test_script_trains_the_embedded_set(tmp_path):
     assert again.returncode == 1 and again.stderr.startswith("error: ")
     assert "--resume" in again.stderr and "--overwrite" in again.stderr
     assert len(again.stderr.strip().split("\n")) == 1
+
+
+def tree_of(folder):
+    """{path: (size, time of change)} of all files in a folder and below."""
+    return {os.path.join(place, name): os.stat(os.path.join(place, name))[6:9:2]
+            for place, _, names in os.walk(str(folder)) for name in names}
+
+
+def test_script_refuses_a_folder_in_use(tmp_path):
+    """Another run holds it: nothing is removed, nothing is written, by whatever flag."""
+    config = small_config(tmp_path / "training", epoch_num=1)
+    start(config).run()
+    write_config(str(tmp_path / "training_config.cfg"), config)
+    with folder_lock(config.checkpoint_dir, "run_training.py", "wait"):
+        before = tree_of(tmp_path)
+        for flags in ([], ["--overwrite"], ["--resume"]):
+            refused = run_script(tmp_path, *flags)
+            assert refused.returncode == 1 and refused.stdout == ""
+            assert re.match(r"error: \S+training is in use: run_training.py \(process %d on .*, "
+                            r"since [-0-9]+ [:0-9]+\) is writing there; wait for it, .*\n$"
+                            % os.getpid(), refused.stderr), refused.stderr
+        assert tree_of(tmp_path) == before
+
+
+def test_script_that_fails_leaves_no_folder(tmp_path):
+    write_config(str(tmp_path / "training_config.cfg"), Config(
+        checkpoint_dir="training", deepspeech_graph_fname="none.pb"))
+    failed = run_script(tmp_path)
+    assert failed.returncode == 1 and os.listdir(str(tmp_path)) == ["training_config.cfg"]
 
 
 def test_script_names_what_is_wrong_with_its_flags(tmp_path):
