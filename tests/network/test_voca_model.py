@@ -139,12 +139,11 @@ def test_a_graph_for_one_batch_size_learns_the_same(num_indices, tmp_path):
     np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
 
 
-def test_what_distorts_training_leaves_predictions_and_losses_alone(tmp_path):
-    distorting = DEFAULT_TRAINING._replace(feature_noise=0.5, time_mask_rate=0.5,
-                                           letter_mask_rate=0.2, dropout_rate=0.5, batch_size=4)
+def test_letter_masks_leave_predictions_and_validation_losses_alone(tmp_path):
+    masking = DEFAULT_TRAINING._replace(letter_mask_rate=0.9, batch_size=4)
     windows, targets = random_batch(8)
-    path, found, first_losses = str(tmp_path / "first"), [], []
-    for options in (DEFAULT_TRAINING, distorting):
+    path, found, last_losses = str(tmp_path / "first"), [], []
+    for options in (DEFAULT_TRAINING, masking):
         model = VocaModel(training=options)
         if options is DEFAULT_TRAINING:
             model.initialize()
@@ -152,10 +151,11 @@ def test_what_distorts_training_leaves_predictions_and_losses_alone(tmp_path):
         else:
             model.saver.restore(model.session, path)
         found.append(np.append(model.predict(windows), model.evaluate(windows, targets)["loss"]))
-        first_losses.append(model.train_step(windows, targets, 1e-3)["loss"])
+        last_losses.append([model.train_step(windows, targets, 1e-2)["loss"]
+                            for _ in range(10)][-1])
         model.close()
     np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
-    assert abs(first_losses[0] - first_losses[1]) > 1e-5
+    assert abs(last_losses[0] - last_losses[1]) > 1e-3
 
 
 def test_moving_statistics_by_hand(model):

@@ -1,5 +1,6 @@
 """Training: exact resuming, any death survived, NaN stopped, batches and tables by hand."""
 import io
+import json
 import os
 import re
 import shutil
@@ -243,6 +244,21 @@ def test_resuming_something_else_is_refused(tmp_path):
     other = {"name": "other", "sha256": {"output_graph.pb": "cd"}}
     with pytest.raises(UserError, match="features of none, but deepspeech_graph_fname is other"):
         trainer.start(config, training, validation_subjects, other, "data 1", True)
+
+
+def test_a_run_with_a_removed_option_goes_on_and_says_so(tmp_path):
+    config = small_config(tmp_path, epoch_num=1)
+    prefix = start(config).run().checkpoint
+    with open(prefix + ".json") as stream:
+        record = json.load(stream)
+    last = checkpoint.list_checkpoints(folder_of(config))[-1][1]
+    for value, said in ((0.0, ""), (0.2, "trained with dropout_rate = 0.2, an option that was")):
+        record["config"].update(dropout_rate=value, region_weights={})
+        with open(last + ".json", "w") as stream:
+            json.dump(record, stream)
+        stream = io.StringIO()
+        start(config, resume=True, stream=stream)
+        assert stream.getvalue().count("warning") == bool(said) and said in stream.getvalue()
 
 
 def test_published_checkpoint_goes_on_with_its_own_features(tmp_path, reference_vectors):
