@@ -86,7 +86,7 @@ def test_demo_writes_every_file_and_nothing_on_stderr(tmp_path):
 def test_demo_moves_the_mouth_and_rests_at_the_ends(animator):
     weights, loudness, _ = animate_audio(animator, open_audio(SENTENCE))
     opening = mouth_opening(weights, animator.channels)
-    assert np.percentile(opening, 95) > 0.15
+    assert 0.25 < np.percentile(opening, 95) < 0.5
     assert np.corrcoef(opening, loudness)[0, 1] > 0.4
     assert opening[:2].max() < 0.25 * np.percentile(opening, 95)
 
@@ -288,4 +288,5 @@ def test_transcript_or_the_reason_why_not(tmp_path):
         rows = list(csv.reader(stream))
     assert rows[0] == ["word", "start_s", "end_s"] and len(rows) > 5
     starts_s = [float(row[1]) for row in rows[1:]]
-    assert starts_s == sorted(starts_s) and starts_s[-1] < len(read_audio(SENTENCE)) / 16000.0
+    assert starts_s == sorted(starts_s) and abs(starts_s[0] - 0.5) < 0.3
+    assert starts_s[0] + 1.0 < starts_s[-1] < len(read_audio(SENTENCE)) / 16000.0

@@ -439,7 +439,7 @@ def test_a_gigantic_frame_number_costs_nothing(config):
 
 # ---- the fingerprint
 
-def test_fingerprint_follows_sound_labels_names_and_order(config):
+def test_fingerprint_follows_sound_labels_masks_names_and_order(config):
     put_take(config, "1", seconds=1, seed=1)
     put_take(config, "2", seconds=1, seed=2)
     names = ("1.mp4", "2.mp4")
@@ -451,8 +451,11 @@ def test_fingerprint_follows_sound_labels_names_and_order(config):
     seen.add(data_fingerprint(load(config, names)))
     write_live_link_csv(os.path.join(config.training_data_path, "1.csv"),
                         random_weights(60, seed=8), UNREAL_CHANNELS, 60)
-    seen.add(data_fingerprint(load(config, names)))
-    assert len(seen) == 5
+    subjects = load(config, names)
+    seen.add(data_fingerprint(subjects))
+    subjects[0].mask[3] = 0.0                       # another channel that is not learnt
+    seen.add(data_fingerprint(subjects))
+    assert len(seen) == 6
 
 
 # ---- with the acoustic network itself
