@@ -85,7 +85,7 @@ def test_every_op_is_used_by_training_saving_or_initialising(model):
 def test_published_output(reference_vectors):
     vectors = np.load(os.path.join(reference_vectors, "vectors.npz"))
     model = VocaModel.from_checkpoint(os.path.join(reference_vectors, "gstep_199800.model"))
-    predicted = model.predict(vectors["windows"])
+    predicted = model.predict(vectors["windows"][:len(vectors["blendshapes"])])
     assert np.abs(predicted - vectors["blendshapes"]).max() < 1e-5
 
 

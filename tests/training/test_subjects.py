@@ -467,11 +467,11 @@ def test_with_a_real_graph(config, monkeypatch, reference_vectors):
     graph = load_acoustic_graph(os.path.join(reference_vectors, "deepspeech_64",
                                              "output_graph.tflite"))
     recording = os.path.join(reference_vectors, "speech_22k.wav")
+    expected = speech_windows(graph, read_audio(recording), "deepspeech")
     shutil.copy(recording, os.path.join(config.training_data_path, "1.wav"))
     write_live_link_csv(os.path.join(config.training_data_path, "1.csv"),
-                        random_weights(300), UNREAL_CHANNELS, 60)
+                        random_weights(2 * len(expected)), UNREAL_CHANNELS, 60)
     (subject,) = load(config, graph=graph)
-    expected = speech_windows(graph, read_audio(recording), "deepspeech")
     np.testing.assert_allclose(subject.windows, expected, atol=1e-5)
     config.feature_profile = "reference"
     (subject,) = load(config, graph=graph)
