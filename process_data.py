@@ -22,6 +22,7 @@ import sys
 
 from utils.common.constants import DEFAULT_TRAINING_DATA
 from utils.common.errors import UserError, run_script
+from utils.common.script_flags import quoted
 
 LANDMARKER_NAME = "face_landmarker.task"
 # utils.dataset.label_sources.KINDS, whose import takes a while, and the published files.
@@ -129,12 +130,6 @@ def main():
     if summary.failures:
         raise UserError("%d of %d subjects failed; the others are written"
                         % (len(summary.failures), len(summary.failures) + len(summary.redone)))
-
-
-def quoted(path):
-    """`path` as it can be pasted into a command line."""
-    path = os.path.normpath(path)
-    return '"%s"' % path if " " in path else path
 
 
 if __name__ == "__main__":

@@ -17,19 +17,18 @@ too, while the first one lives. It ends with a table of the validation subjects 
 command that runs the best checkpoint.
 """
 import argparse
-import os
 import sys
 
 from utils.common.errors import run_script
 from utils.common.folder_lock import folder_lock
 from utils.common.script_flags import quoted
-from utils.training.config import DEFAULT_CONFIG_PATH, Config, read_config
+from utils.training.config import CONFIG_NAME, Config, read_config
 
 
 def get_parser():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default=DEFAULT_CONFIG_PATH, metavar="FILE",
+    parser.add_argument("--config", default=CONFIG_NAME, metavar="FILE",
                         help="written by config_parser.py (%(default)s)")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true",
@@ -51,7 +50,7 @@ def main():
 def train(config, resume, overwrite):
     # TensorFlow takes seconds to import: after the config is known to be right.
     from utils.training import run_folder, trainer
-    from utils.deepspeech.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
+    from utils.deepspeech.acoustic_graph import graph_record, load_acoustic_graph
     from utils.training.subjects import (data_fingerprint, load_augmented_copies, load_subjects,
                                          subject_names)
     from utils.training.validation import score_table
@@ -62,10 +61,8 @@ def train(config, resume, overwrite):
     subjects = load_subjects(config, training_names + validation_names, acoustic_graph)
     training, validation = subjects[:len(training_names)], subjects[len(training_names):]
     copies = load_augmented_copies(config, training_names, acoustic_graph)
-    graph_path = os.path.abspath(config.deepspeech_graph_fname)
-    graph_record = {"name": "/".join(graph_path.split(os.sep)[-2:]),    # no folders of this machine
-                    "sha256": acoustic_release_sha256(config.deepspeech_graph_fname)}
-    run = trainer.start(config, training + copies, validation, graph_record,
+    run = trainer.start(config, training + copies, validation,
+                        graph_record(config.deepspeech_graph_fname),
                         data_fingerprint(subjects), resume, overwrite)
     print("training on %d subjects, %d frames%s; validation on %d, %d frames; steps %d to %d" % (
         len(training), num_frames(training),

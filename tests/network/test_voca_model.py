@@ -4,7 +4,6 @@ import os
 import numpy as np
 import pytest
 
-from utils.common import constants
 from utils.common.constants import NUM_BLENDSHAPES, NUM_LETTERS, WINDOW_FRAMES
 from utils.common.quiet_tensorflow import tf
 from utils.network.layers import filters_of_size_factor, halving_convolution
@@ -51,11 +50,11 @@ def test_variables_are_the_published_ones(model):
 
 
 def test_tensors_have_the_published_names_and_shapes(model):
-    tensors = {constants.TENSOR_SPEECH_FEATURES: [None, 16, 29, 1],
-               constants.TENSOR_TARGETS: [None, 52, 1, 1],
-               constants.TENSOR_CHANNEL_MASK: [None, 52, 1, 1],
-               constants.TENSOR_OUTPUT: [None, 52, 1, 1],
-               constants.TENSOR_IS_TRAINING: []}
+    tensors = {"VOCA/Inputs_encoder/speech_features:0": [None, 16, 29, 1],
+               "VOCA/Target/target_vertices:0": [None, 52, 1, 1],
+               "VOCA/Target/channel_mask:0": [None, 52, 1, 1],
+               "VOCA/ExpressionLayer/output_decoder:0": [None, 52, 1, 1],
+               "VOCA/Inputs_encoder/is_training:0": []}
     for name, shape in tensors.items():
         assert model.graph.get_tensor_by_name(name).shape.as_list() == shape
 

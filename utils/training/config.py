@@ -16,7 +16,7 @@ from utils.common.errors import UserError
 from utils.common.files import written_aside
 from utils.dataset.published_files import INDEX_NAME, LABELS_NAME, RAW_AUDIO_NAME
 
-DEFAULT_CONFIG_PATH = "training_config.cfg"
+CONFIG_NAME = "training_config.cfg"
 
 IO, AUDIO, MODEL = "Input Output", "Audio Parameters", "Model Parameters"
 DATA, LEARNING, PICTURES = "Data Setup", "Learning Parameters", "Visualization Parameters"

@@ -24,7 +24,7 @@ from utils.network.losses import TrainingOptions
 from utils.network.voca_model import VocaModel
 from utils.training import validation
 from utils.training.batches import Batches
-from utils.training.config import REMOVED, Config, write_config
+from utils.training.config import CONFIG_NAME, REMOVED, Config, write_config
 from utils.training.label_statistics import (closures, known_channels,
                                              label_deviations, label_means)
 from utils.training.progress_line import ProgressLine
@@ -36,7 +36,6 @@ from utils.training.summaries import Summaries
 SUMMARY_INTERVAL_STEPS = 20
 VALIDATION_INTERVAL_STEPS = 250     # at least this many between two validations
 PICTURE_S = 5.0                     # of one picture of curves
-CONFIG_NAME = "training_config.cfg"
 
 # What a resumed run must share with its beginning: sizes of the network, and the shuffling.
 FIXED_KEYS = ("feature_profile", "speech_encoder_size_factor", "expression_dim",
