@@ -9,13 +9,13 @@ A file that was edited is never written over without --force.
 import argparse
 
 from utils.common.errors import run_script
-from utils.training.config import DEFAULT_CONFIG_PATH, write_default_config
+from utils.training.config import CONFIG_NAME, write_default_config
 
 
 def get_parser():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default=DEFAULT_CONFIG_PATH, metavar="FILE",
+    parser.add_argument("--config", default=CONFIG_NAME, metavar="FILE",
                         help="the file to write (%(default)s)")
     parser.add_argument("--force", action="store_true", help="write over an edited file")
     return parser
@@ -27,7 +27,7 @@ def main():
             "unchanged": "%s is there already, with the defaults; left as it is"}
     print(what[write_default_config(args.config, args.force)] % args.config)
     print("train with: python run_training.py%s" % (
-        "" if args.config == DEFAULT_CONFIG_PATH else " --config %s" % args.config))
+        "" if args.config == CONFIG_NAME else " --config %s" % args.config))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import sys
 
 from utils.common.constants import DEFAULT_TRAINING_DATA
 from utils.common.errors import UserError, run_script
+from utils.common.script_flags import quoted
 from utils.dataset.label_kinds import LABEL_KINDS
 from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
 
@@ -131,12 +132,6 @@ def main():
     if summary.failures:
         raise UserError("%d of %d subjects failed; the others are written"
                         % (len(summary.failures), len(summary.failures) + len(summary.redone)))
-
-
-def quoted(path):
-    """`path` as it can be pasted into a command line."""
-    path = os.path.normpath(path)
-    return '"%s"' % path if " " in path else path
 
 
 if __name__ == "__main__":

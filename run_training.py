@@ -11,22 +11,24 @@ Writes into the config's checkpoint_dir (./training):
     checkpoints/best/gstep_<step>.model.*   the one with the lowest validation loss
     summaries/train, summaries/validation   for TensorBoard
     features/                               cached speech features
-Ctrl-C saves a checkpoint and stops. It ends with a table of the validation subjects and the
+    .lock                                   while a run is writing here: who it is
+Ctrl-C saves a checkpoint and stops. A second run in the same folder is refused, with --overwrite
+too, while the first one lives. It ends with a table of the validation subjects and the
 command that runs the best checkpoint.
 """
 import argparse
-import os
 import sys
 
 from utils.common.errors import run_script
+from utils.common.folder_lock import folder_lock
 from utils.common.script_flags import quoted
-from utils.training.config import DEFAULT_CONFIG_PATH, Config, read_config
+from utils.training.config import CONFIG_NAME, Config, read_config
 
 
 def get_parser():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default=DEFAULT_CONFIG_PATH, metavar="FILE",
+    parser.add_argument("--config", default=CONFIG_NAME, metavar="FILE",
                         help="written by config_parser.py (%(default)s)")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true",
@@ -39,24 +41,29 @@ def get_parser():
 def main():
     args = get_parser().parse_args()
     config = read_config(args.config)
+    # First of all: a second run must not touch the folder, not even to make features.
+    with folder_lock(config.checkpoint_dir, "run_training.py",
+                     "wait for it, stop it, or set another checkpoint_dir"):
+        train(config, args.resume, args.overwrite)
+
+
+def train(config, resume, overwrite):
     # TensorFlow takes seconds to import: after the config is known to be right.
     from utils.training import run_folder, trainer
-    from utils.deepspeech.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
+    from utils.deepspeech.acoustic_graph import graph_record, load_acoustic_graph
     from utils.training.subjects import (data_fingerprint, load_augmented_copies, load_subjects,
                                          subject_names)
     from utils.training.validation import score_table
 
-    run_folder.existing_run(config, args.resume, args.overwrite)   # before any long work
+    run_folder.existing_run(config, resume, overwrite)   # before any long work
     acoustic_graph = load_acoustic_graph(config.deepspeech_graph_fname)
     training_names, validation_names = subject_names(config)
     subjects = load_subjects(config, training_names + validation_names, acoustic_graph)
     training, validation = subjects[:len(training_names)], subjects[len(training_names):]
     copies = load_augmented_copies(config, training_names, acoustic_graph)
-    graph_path = os.path.abspath(config.deepspeech_graph_fname)
-    graph_record = {"name": "/".join(graph_path.split(os.sep)[-2:]),    # no folders of this machine
-                    "sha256": acoustic_release_sha256(config.deepspeech_graph_fname)}
-    run = trainer.start(config, training + copies, validation, graph_record,
-                        data_fingerprint(subjects), args.resume, args.overwrite)
+    run = trainer.start(config, training + copies, validation,
+                        graph_record(config.deepspeech_graph_fname),
+                        data_fingerprint(subjects), resume, overwrite)
     print("training on %d subjects, %d frames%s; validation on %d, %d frames; steps %d to %d" % (
         len(training), num_frames(training),
         " and %d augmented copies, %d frames" % (len(copies), num_frames(copies)) if copies else "",

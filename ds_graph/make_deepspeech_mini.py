@@ -30,8 +30,7 @@ from utils.common.errors import UserError, run_script
 from utils.common.files import make_folder
 
 
-
-def export(folder, out_folder, outputs="letters", mean_with=None):
+def export(folder, out_folder, mean_with=None):
     """The three files, from the weights in `folder`.
 
     mean_with: an output_graph.pb as wide, such as the one that training started from; the files
@@ -39,7 +38,7 @@ def export(folder, out_folder, outputs="letters", mean_with=None):
     """
     from utils.acoustic_training import graph_files, network
     from utils.common.quiet_tensorflow import tf
-    path = weights_path(folder, outputs)
+    path = weights_path(folder)
     if not os.path.isfile(path):
         raise UserError("no weights at %s: run this script without --export_only first" % path)
     if not tf.VERSION.startswith("1.15"):
@@ -82,20 +81,11 @@ def main():
                         help="the highest (%(default)s)")
     parser.add_argument("--threads", type=int, default=1,
                         help="of training; more than free cores slow it down")
-    parser.add_argument("--outputs", choices=["letters", "phones"], default="letters",
-                        help="phones: classes of phones in the letters' place, to measure what "
-                        "letters cost; needs an --out_folder of its own")
     parser.add_argument("--export_only", action="store_true", help="write the files, no training")
     parser.add_argument("--work_folder", default=os.path.join(
         os.path.dirname(here), "training", "deepspeech-mini"))
     parser.add_argument("--out_folder", default=os.path.join(here, "deepspeech-mini"))
     arguments = parser.parse_args()
-    spells = os.path.realpath(parser.get_default("out_folder"))
-    if arguments.outputs == "phones" and os.path.realpath(arguments.out_folder) == spells:
-        raise UserError("--outputs phones makes files that do not spell: give another --out_folder "
-                        "than %s" % arguments.out_folder)
-    if arguments.outputs == "phones" and arguments.teachers:
-        raise UserError("--outputs phones, but --teachers say letters: leave out one of the two")
     num_streams = int(round(arguments.hours * 60))
     if num_streams < NUM_LANES:
         raise UserError("--hours %g: training takes %d minutes of speech at once; give at least "
@@ -108,8 +98,8 @@ def main():
         make_folder(arguments.work_folder)
         make_speech(arguments.work_folder, num_streams, arguments.aligned)
         train(arguments.work_folder, arguments.steps, arguments.threads, arguments.start_from,
-              arguments.learning_rate, arguments.outputs, arguments.teachers)
-    export(arguments.work_folder, arguments.out_folder, arguments.outputs, arguments.mean_with)
+              arguments.learning_rate, arguments.teachers)
+    export(arguments.work_folder, arguments.out_folder, arguments.mean_with)
 
 
 if __name__ == "__main__":

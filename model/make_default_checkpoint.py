@@ -19,16 +19,13 @@ it was trained on.
 import argparse
 import os
 
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
-from utils.common.constants import DEFAULT_GRAPH
+from utils.common.constants import DEFAULT_CHECKPOINT, DEFAULT_GRAPH
 from utils.common.errors import UserError, run_script
+from utils.common.folder_lock import folder_lock
 from utils.dataset.real_corpus import SOURCES, write_real_corpus
 from utils.speech.synthetic_subjects import write_corpus
 from utils.training.config import Config
 
-MODEL_FOLDER = os.path.join(REPOSITORY, "model")
-NAME = "default.model"
 SYNTHETIC_CORPUS, REAL_CORPUS = "./training/synthetic_corpus", "./training/real_corpus"
 RUN_FOLDER = "./training/default_checkpoint"
 # Of --real_data. What is shipped has none: neither makes the face of another better; see README.md.
@@ -66,7 +63,7 @@ def train(args, synthetic_names, validation_names, names_of_speaker):
     """Train; returns the prefix of the last checkpoint."""
     # TensorFlow takes seconds to import: after the corpora are there.
     from utils.training import trainer
-    from utils.deepspeech.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
+    from utils.deepspeech.acoustic_graph import graph_record, load_acoustic_graph
     from utils.training.subjects import data_fingerprint, load_subjects
     from utils.training.validation import score_table
     acoustic_graph = load_acoustic_graph(args.graph)
@@ -76,9 +73,7 @@ def train(args, synthetic_names, validation_names, names_of_speaker):
     training = load_subjects(config, synthetic_names, acoustic_graph)
     training += real_subjects(args, names_of_speaker, acoustic_graph)
     validation = load_subjects(config, validation_names, acoustic_graph)
-    graph_record = {"name": "/".join(os.path.abspath(args.graph).split(os.sep)[-2:]),
-                    "sha256": acoustic_release_sha256(args.graph)}
-    run = trainer.start(config, training, validation, graph_record,
+    run = trainer.start(config, training, validation, graph_record(args.graph),
                         data_fingerprint(training + validation), overwrite=True)
     print("training on %d subjects, %.0f minutes of them real; steps 0 to %d" % (
         len(training), sum(len(subject.targets) for subject in training
@@ -113,18 +108,15 @@ def main():
                         help="of the real recordings, those to train on (%s)" % " ".join(SPEAKERS))
     parser.add_argument("--graph", default=DEFAULT_GRAPH, help="acoustic graph (%(default)s)")
     parser.add_argument("--run_folder", default=RUN_FOLDER, help="of the training (%(default)s)")
-    parser.add_argument("--out", default=os.path.join(MODEL_FOLDER, NAME), metavar="PREFIX",
-                        help="of the checkpoint (model/%s)" % NAME)
+    parser.add_argument("--out", default=DEFAULT_CHECKPOINT, metavar="PREFIX",
+                        help="of the checkpoint (%(default)s)")
     args = parser.parse_args()
-    if args.real_data:
-        args.real_data = os.path.abspath(args.real_data)
-    args.out = os.path.abspath(args.out)
-    os.chdir(REPOSITORY)
     names, validation_names = write_corpus(SYNTHETIC_CORPUS, args.minutes, args.aligned)
     names_of_speaker = {}
     if args.real_data:
         names_of_speaker = write_real_corpus(REAL_CORPUS, args.real_data, args.speakers)
-    last = train(args, sorted(names), validation_names, names_of_speaker)
+    with folder_lock(args.run_folder, "make_default_checkpoint.py", "set another --run_folder"):
+        last = train(args, sorted(names), validation_names, names_of_speaker)
     keep_checkpoint(last, args.out)
     print("wrote %s.*" % args.out)
 

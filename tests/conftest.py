@@ -1,4 +1,5 @@
 """What the tests share: where the optional data lies, and the acoustic graphs."""
+import collections
 import os
 
 import numpy as np
@@ -20,6 +21,24 @@ def pytest_configure(config):
         config.addinivalue_line("filterwarnings", "ignore:%s:DeprecationWarning" % message)
 
 
+def pytest_terminal_summary(terminalreporter):
+    """What was skipped and why: one line for each reason, the most frequent first."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.section("skipped, and why")
+        for reason, count in counted_reasons(skipped):
+            terminalreporter.write_line("%4d  %s" % (count, reason))
+
+
+def counted_reasons(reports):
+    """[(reason, number of reports)] of skipped tests, the most frequent first."""
+    reasons = collections.Counter()
+    for report in reports:
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[" ".join(why.replace("Skipped: ", "", 1).split())] += 1
+    return reasons.most_common()
+
+
 def _shared_folder(name):
     folder = os.path.join(SHARED, name)
     if not os.path.isdir(folder):
@@ -29,8 +48,9 @@ def _shared_folder(name):
 
 @pytest.fixture
 def reference_vectors():
-    """The folder of the published graph's test vectors; skips where it is absent."""
-    return _shared_folder("reference_vectors")
+    """The folder of the published graph's numbers: all of them, or the slice in the repository."""
+    whole = os.path.join(SHARED, "reference_vectors")
+    return whole if os.path.isdir(whole) else os.path.join(REPOSITORY, "tests", "reference_vectors")
 
 
 @pytest.fixture
@@ -52,7 +72,7 @@ class AcousticFiles(object):
 @pytest.fixture(params=[EMBEDDED, RANDOM])
 def acoustic_files(request):
     if request.param == RANDOM:
-        vectors = request.getfixturevalue("reference_vectors")
+        vectors = _shared_folder("reference_vectors")           # the slice has no .pb
         rate_hz, pcm = wavfile.read(os.path.join(vectors, "speech_22k.wav"))
         pcm = resampy.resample(pcm.astype(np.float64), rate_hz, SAMPLE_RATE_HZ)
         samples = (np.round(pcm) / INT16_SCALE).astype(np.float32)

@@ -13,8 +13,8 @@ from tests.helpers.paths import REPOSITORY
 from tests.measure.acoustic_spelling import client_text, edit_distance
 from utils.acoustic_training import graph_files, network, trainer
 from utils.acoustic_training.letter_alignment import text_of_frames
-from utils.acoustic_training.trainer import PHONE_CLASSES, frame_weights, phone_targets
-from utils.common.constants import ACOUSTIC_FPS, ALPHABET, BLANK_INDEX, NUM_LETTERS, SAMPLE_RATE_HZ
+from utils.acoustic_training.trainer import frame_weights
+from utils.common.constants import ACOUSTIC_FPS, ALPHABET, BLANK_INDEX, SAMPLE_RATE_HZ
 from utils.common.errors import UserError
 from utils.common.quiet_tensorflow import tf
 from utils.deepspeech.acoustic_graph import load_acoustic_graph
@@ -103,35 +103,16 @@ def test_a_random_graph_has_the_same_weights_in_both_containers(tmpdir, sentence
                                    probabilities, atol=1e-5)
 
 
-def test_every_phone_has_a_class_and_silence_the_blanks():
-    classes = phone_targets(np.arange(len(PHONES)))
-    assert set(classes) == set(range(len(ALPHABET) + 1)) and len(PHONE_CLASSES) == NUM_LETTERS
-    assert classes[PHONES.index(SILENCE)] == BLANK_INDEX
-    assert classes[PHONES.index("P")] == classes[PHONES.index("B")] != classes[PHONES.index("M")]
-    np.testing.assert_array_equal(phone_targets(np.array([[0, 1], [1, 0]])),
-                                  [classes[:2], classes[1::-1]])
-
-
 def test_what_lips_show_and_what_breaks_a_silence_counts_double():
     row = [SILENCE] * 2 + ["P"] * 3 + ["AA"] * 5 + ["TH", "AA", SILENCE]
     found = frame_weights(np.array([[PHONES.index(phone) for phone in row]]))
     assert found.tolist() == [[1, 1, 4, 4, 4, 2, 2, 2, 1, 1, 2, 1, 1]]
 
 
-@pytest.mark.parametrize("flags", [[], ["--out_folder", "ds_graph/../ds_graph/deepspeech-mini"]])
-def test_phones_do_not_overwrite_the_graph_that_spells(flags):
-    result = subprocess.run(
-        [sys.executable, "-m", "ds_graph.make_deepspeech_mini",
-         "--export_only", "--outputs", "phones"] + flags, cwd=REPOSITORY, stderr=subprocess.PIPE)
-    lines = result.stderr.decode().splitlines()
-    assert result.returncode == 1 and len(lines) == 1 and "--out_folder" in lines[0]
-
-
 @pytest.mark.parametrize("flags, complaint", [
     (["--start_from", "absent.pb"], "absent.pb is not there"),
     (["--teachers", "absent.pb"], "absent.pb is not there"),
-    (["--mean_with", "absent.pb"], "absent.pb is not there"),
-    (["--teachers", "absent.pb", "--outputs", "phones", "--out_folder", "phones"], "say letters")])
+    (["--mean_with", "absent.pb"], "absent.pb is not there")])
 def test_what_cannot_be_is_said_before_speech_is_made(flags, complaint, tmp_path):
     result = subprocess.run(
         [sys.executable, "-m", "ds_graph.make_deepspeech_mini",
@@ -156,8 +137,7 @@ def test_what_is_exported_may_be_the_mean_with_another(tmp_path, monkeypatch):
     pb = os.path.join(REPOSITORY, "ds_graph", "deepspeech-mini", "output_graph.pb")
     held, half = graph_files.weights_of_pb(pb), graph_files.weights_to_train(pb)
     half["layer_5/weights"] = half["layer_5/weights"] / 2.0
-    trainer.save_variables(trainer.weights_path(str(tmp_path), "letters"),
-                                        7, half, half)
+    trainer.save_variables(trainer.weights_path(str(tmp_path)), 7, half, half)
     monkeypatch.setattr(tf, "VERSION", "1.15.0")
     monkeypatch.setattr(graph_files, "write_tflite", lambda *_: None)
     make_deepspeech_mini.export(str(tmp_path), str(tmp_path), mean_with=pb)

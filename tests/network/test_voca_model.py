@@ -4,7 +4,6 @@ import os
 import numpy as np
 import pytest
 
-from utils.common import constants
 from utils.common.constants import NUM_BLENDSHAPES, NUM_LETTERS, WINDOW_FRAMES
 from utils.common.quiet_tensorflow import tf
 from utils.network.layers import filters_of_size_factor, halving_convolution
@@ -51,11 +50,11 @@ def test_variables_are_the_published_ones(model):
 
 
 def test_tensors_have_the_published_names_and_shapes(model):
-    tensors = {constants.TENSOR_SPEECH_FEATURES: [None, 16, 29, 1],
-               constants.TENSOR_TARGETS: [None, 52, 1, 1],
-               constants.TENSOR_CHANNEL_MASK: [None, 52, 1, 1],
-               constants.TENSOR_OUTPUT: [None, 52, 1, 1],
-               constants.TENSOR_IS_TRAINING: []}
+    tensors = {"VOCA/Inputs_encoder/speech_features:0": [None, 16, 29, 1],
+               "VOCA/Target/target_vertices:0": [None, 52, 1, 1],
+               "VOCA/Target/channel_mask:0": [None, 52, 1, 1],
+               "VOCA/ExpressionLayer/output_decoder:0": [None, 52, 1, 1],
+               "VOCA/Inputs_encoder/is_training:0": []}
     for name, shape in tensors.items():
         assert model.graph.get_tensor_by_name(name).shape.as_list() == shape
 
@@ -85,7 +84,7 @@ def test_every_op_is_used_by_training_saving_or_initialising(model):
 def test_published_output(reference_vectors):
     vectors = np.load(os.path.join(reference_vectors, "vectors.npz"))
     model = VocaModel.from_checkpoint(os.path.join(reference_vectors, "gstep_199800.model"))
-    predicted = model.predict(vectors["windows"])
+    predicted = model.predict(vectors["windows"][:len(vectors["blendshapes"])])
     assert np.abs(predicted - vectors["blendshapes"]).max() < 1e-5
 
 
@@ -139,12 +138,11 @@ def test_a_graph_for_one_batch_size_learns_the_same(num_indices, tmp_path):
     np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
 
 
-def test_what_distorts_training_leaves_predictions_and_losses_alone(tmp_path):
-    distorting = DEFAULT_TRAINING._replace(feature_noise=0.5, time_mask_rate=0.5,
-                                           letter_mask_rate=0.2, dropout_rate=0.5, batch_size=4)
+def test_letter_masks_leave_predictions_and_validation_losses_alone(tmp_path):
+    masking = DEFAULT_TRAINING._replace(letter_mask_rate=0.9, batch_size=4)
     windows, targets = random_batch(8)
-    path, found, first_losses = str(tmp_path / "first"), [], []
-    for options in (DEFAULT_TRAINING, distorting):
+    path, found, last_losses = str(tmp_path / "first"), [], []
+    for options in (DEFAULT_TRAINING, masking):
         model = VocaModel(training=options)
         if options is DEFAULT_TRAINING:
             model.initialize()
@@ -152,10 +150,11 @@ def test_what_distorts_training_leaves_predictions_and_losses_alone(tmp_path):
         else:
             model.saver.restore(model.session, path)
         found.append(np.append(model.predict(windows), model.evaluate(windows, targets)["loss"]))
-        first_losses.append(model.train_step(windows, targets, 1e-3)["loss"])
+        last_losses.append([model.train_step(windows, targets, 1e-2)["loss"]
+                            for _ in range(10)][-1])
         model.close()
     np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
-    assert abs(first_losses[0] - first_losses[1]) > 1e-5
+    assert abs(last_losses[0] - last_losses[1]) > 1e-3
 
 
 def test_moving_statistics_by_hand(model):

@@ -32,6 +32,35 @@ def test_a_clip_is_drawn_with_its_loudness(tmp_path):
     assert (behind[picture.shape[0] // 4:] > 10).sum() == 0     # behind the first panel alone
 
 
+# Of the picture's height: 0.03 and 0.065 are its margins, 0.42 of a panel lies between two.
+PANELS_TOP, PANEL_HEIGHT = 0.03, (1 - 0.03 - 0.065) / (7 + 6 * 0.42)
+PANEL_PITCH = 1.42 * PANEL_HEIGHT
+# The channels of each panel, from top to bottom.
+DRAWN = (("jawOpen", "mouthClose"), ("mouthFunnel", "mouthPucker"),
+         ("mouthStretchLeft", "mouthStretchRight", "mouthSmileLeft", "mouthSmileRight"),
+         ("mouthPressLeft", "mouthPressRight", "mouthRollLower", "mouthRollUpper"),
+         ("mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight"),
+         ("eyeBlinkLeft", "eyeBlinkRight"), ("browInnerUp", "browDownLeft", "browDownRight"))
+
+
+def test_each_channel_is_drawn_in_its_panel(tmp_path):
+    """A picture for the first channel of every panel, one for the second, and so on."""
+    def picture_of(moving):
+        weights = np.full((90, 52), 0.2)
+        weights[:, [MODEL_CHANNELS.index(name) for name in moving]] += 0.5 * speaking(90)[:, :1]
+        write_curves_png(str(tmp_path / "c.png"), weights, MODEL_CHANNELS, 30)
+        return read_picture(tmp_path / "c.png").astype(int)
+
+    still = picture_of(())
+    for number in range(max(map(len, DRAWN))):
+        moving = [names[number:number + 1] for names in DRAWN]
+        changed = np.abs(picture_of(sum(moving, ())) - still).max(axis=2) > 60
+        for row, names in enumerate(moving):
+            top = int(len(changed) * (PANELS_TOP + row * PANEL_PITCH))
+            inside = changed[top:top + int(len(changed) * PANEL_HEIGHT)]
+            assert (inside.sum() > 300) == bool(names), (names, inside.sum())
+
+
 @pytest.mark.parametrize("num_frames", [1, 2])
 def test_the_shortest_clips(tmp_path, num_frames):
     path = tmp_path / "short.png"

@@ -19,7 +19,7 @@ from utils.formats.face_files import read_face
 from utils.formats.live_link_csv import write_live_link_csv
 from utils.formats.npz import write_npz
 from utils.formats.timings import Timings
-from utils.pages.scorecard_page import write_page
+from utils.pages.scorecard_page import LINES, write_page
 from utils.scoring import scorecard
 
 VIDEO = os.path.join(REPOSITORY, "training_data", "11.mp4")
@@ -261,8 +261,11 @@ def test_the_page_is_whole_and_says_what_the_card_says(clip, tmp_path):
     whole, close_up = page.pictures
     assert whole.shape == close_up.shape and whole.shape[1] == 990
     assert not np.array_equal(whole, close_up)
-    orange = np.abs(whole.astype(int) - [0x2b, 0x62, 0xd9]).sum(axis=2) < 30       # the system's
-    assert orange.sum() > 500
+    for kind, colour in LINES:                      # more than its sample in the legend
+        blue_green_red = [int(colour[at:at + 2], 16) for at in (5, 3, 1)]
+        for picture in page.pictures:
+            drawn = np.abs(picture.astype(int) - blue_green_red).sum(axis=2) < 30
+            assert drawn.sum() > 500, kind
 
 
 # ---- the script

@@ -103,7 +103,7 @@ def test_only_the_formats_that_are_asked_for_are_written(tmp_path):
 def test_demo_moves_the_mouth_and_rests_at_the_ends(animator):
     weights, loudness, _ = animate_audio(animator, open_audio(SENTENCE))
     opening = mouth_opening(weights, animator.channels)
-    assert np.percentile(opening, 95) > 0.15
+    assert 0.25 < np.percentile(opening, 95) < 0.5
     assert np.corrcoef(opening, loudness)[0, 1] > 0.4
     assert opening[:2].max() < 0.25 * np.percentile(opening, 95)
 
@@ -280,12 +280,14 @@ def test_published_files_give_the_published_numbers(reference_vectors, chunk_s):
         os.path.join(reference_vectors, "gstep_199800.model"),
         os.path.join(reference_vectors, "deepspeech_64", "output_graph.tflite"),
         reference_chunk_s=chunk_s)
-    weights, _, _ = animate_audio(
+    weights, _, duration_s = animate_audio(
         animator, open_audio(os.path.join(reference_vectors, "speech_22k.wav")))
     expected = vectors["pipeline_%s" % chunk_s]
     np.testing.assert_allclose(weights[:len(expected)], expected, atol=1e-4)
     # The tail that the published features drop: the last pose is held.
-    np.testing.assert_allclose(weights[len(expected):] - expected[-1], 0, atol=1e-4)
+    tail = int(round(30 * chunk_s * int(duration_s / chunk_s + 1e-6)))
+    assert len(expected) <= tail < len(weights)
+    np.testing.assert_allclose(weights[tail:] - weights[tail - 1], 0, atol=1e-4)
 
 
 def test_transcript_or_the_reason_why_not(tmp_path):
@@ -305,4 +307,5 @@ def test_transcript_or_the_reason_why_not(tmp_path):
         rows = list(csv.reader(stream))
     assert rows[0] == ["word", "start_s", "end_s"] and len(rows) > 5
     starts_s = [float(row[1]) for row in rows[1:]]
-    assert starts_s == sorted(starts_s) and starts_s[-1] < len(read_audio(SENTENCE)) / 16000.0
+    assert starts_s == sorted(starts_s) and abs(starts_s[0] - 0.5) < 0.3
+    assert starts_s[0] + 1.0 < starts_s[-1] < len(read_audio(SENTENCE)) / 16000.0

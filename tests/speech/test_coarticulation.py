@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from utils.animation.eye_motion import BLINKS_PER_MINUTE, blink_times, smooth_step
+from utils.animation.eye_motion import BLINKS_PER_MINUTE, blink_times, smootherstep
 from utils.common.channels import MODEL_CHANNELS, mouth_opening
 from utils.speech.coarticulation import blendshapes_of_phones
 from utils.speech.phone_shapes import DOMINANCE, GLIDES, GROUPS, SAME_AS, TARGETS, table_phone
@@ -250,8 +250,8 @@ def test_wrong_phones_and_times_are_named():
         blendshapes_of_phones([("AA", 0.3, 0.2)], 1.0, FPS)
 
 
-def test_smooth_step_is_flat_at_both_ends():
+def test_smootherstep_is_flat_at_both_ends():
     x = np.array([-1.0, 0.0, 0.5, 1.0, 2.0])
-    np.testing.assert_allclose(smooth_step(x), [0.0, 0.0, 0.5, 1.0, 1.0])
+    np.testing.assert_allclose(smootherstep(x), [0.0, 0.0, 0.5, 1.0, 1.0])
     step = 1e-4
-    assert smooth_step(step) / step < 1e-5 and (1.0 - smooth_step(1.0 - step)) / step < 1e-5
+    assert smootherstep(step) / step < 1e-5 and (1.0 - smootherstep(1.0 - step)) / step < 1e-5

@@ -7,8 +7,8 @@ import pytest
 
 from tests.helpers.paths import REPOSITORY
 from utils.common.errors import UserError
-from utils.training.config import (CONFIG, Config, config_text, read_config, write_config,
-                                   write_default_config)
+from utils.training.config import (CONFIG, REMOVED, Config, config_text, read_config,
+                                   write_config, write_default_config)
 
 PUBLISHED_FILE = """[Input Output]
 checkpoint_dir = ./training
@@ -188,6 +188,49 @@ def test_missing_or_binary_file(tmp_path):
     (tmp_path / "b.cfg").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(UserError, match="b.cfg"):
         read_config(str(tmp_path / "b.cfg"))
+
+
+# ---- keys that were removed
+
+def with_removed_keys(**values):
+    """The default file as an earlier version wrote it, with these values."""
+    off = {"dropout_rate": "0.0", "time_mask_rate": "0.0", "feature_noise": "0.0",
+           "region_weights": ""}
+    values = dict(off, **values)
+    text = config_text()
+    for name, section in REMOVED.items():
+        head = "[%s]\n" % section
+        text = text.replace(head, "%s%s = %s\n" % (head, name, values[name]))
+    return text
+
+
+@pytest.mark.parametrize("name, value", [
+    ("dropout_rate", "0"), ("dropout_rate", ""), ("feature_noise", "0.000"),
+    ("region_weights", "lips 1, eyes 1.0"), ("region_weights", "")])
+def test_a_removed_key_that_is_off_still_loads(tmp_path, name, value):
+    found = read_text(tmp_path, with_removed_keys(**{name: value}))
+    assert found.to_dict() == Config().to_dict()
+
+
+@pytest.mark.parametrize("name, value", [
+    ("dropout_rate", "0.1"), ("time_mask_rate", "0.5"), ("feature_noise", "x"),
+    ("region_weights", "lips 2"), ("region_weights", "lips 1, eyes 0.5")])
+def test_a_removed_key_that_did_something_is_named(tmp_path, name, value):
+    with pytest.raises(UserError) as error:
+        read_text(tmp_path, with_removed_keys(**{name: value}))
+    assert "training_config.cfg, section [%s]: the key %s = %s was removed" % (
+        REMOVED[name], name, value) in str(error.value)
+
+
+def test_keys_without_a_choice_stand_last_in_their_published_sections():
+    for block in config_text().split("\n[")[1:]:
+        chosen, _, kept = block.partition("# ---- kept for published files")
+        for key in CONFIG:
+            if key.section == block.split("]")[0]:
+                is_kept = key.kind == "old" or key.allowed in (("deepspeech",), (29,), (16,), (1,),
+                                                               (52,))
+                assert ("\n%s =" % key.name in kept, "\n%s =" % key.name in chosen) == (
+                    is_kept, not is_kept), key.name
 
 
 def test_windows_file_with_byte_order_mark_loads(tmp_path):

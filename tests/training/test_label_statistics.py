@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from utils.common.channels import MODEL_CHANNELS
-from utils.training.label_statistics import (LEAST_DEVIATION, channel_weights, closures,
+from utils.training.label_statistics import (LEAST_DEVIATION, closures,
                                              known_channels, label_deviations, label_means)
 from utils.training.subjects import Subject
 
@@ -47,12 +47,6 @@ def test_known_channels():
         False, True]
     assert known_channels([subject({JAW: [0.1]}, mask=without(JAW)),
                            subject({JAW: [0.1]})]).all()
-
-
-def test_region_weights_by_channel():
-    weights = channel_weights({"lips": 2.0, "eyes": 0.0})
-    assert weights[LIPS] == 2.0 and weights[JAW] == 1.0
-    assert weights[MODEL_CHANNELS.index("eyeBlinkLeft")] == 0.0
 
 
 def test_closures_are_short_and_between_open_frames():

@@ -454,7 +454,7 @@ def test_a_gigantic_frame_number_costs_nothing(config):
 
 # ---- the fingerprint
 
-def test_fingerprint_follows_sound_labels_names_and_order(config):
+def test_fingerprint_follows_sound_labels_masks_names_and_order(config):
     put_take(config, "1", seconds=1, seed=1)
     put_take(config, "2", seconds=1, seed=2)
     names = ("1.mp4", "2.mp4")
@@ -466,8 +466,11 @@ def test_fingerprint_follows_sound_labels_names_and_order(config):
     seen.add(data_fingerprint(load(config, names)))
     write_live_link_csv(os.path.join(config.training_data_path, "1.csv"),
                         random_weights(60, seed=8), UNREAL_CHANNELS, 60)
-    seen.add(data_fingerprint(load(config, names)))
-    assert len(seen) == 5
+    subjects = load(config, names)
+    seen.add(data_fingerprint(subjects))
+    subjects[0].mask[3] = 0.0                       # another channel that is not learnt
+    seen.add(data_fingerprint(subjects))
+    assert len(seen) == 6
 
 
 # ---- with the acoustic network itself
@@ -479,11 +482,11 @@ def test_with_a_real_graph(config, monkeypatch, reference_vectors):
     graph = load_acoustic_graph(os.path.join(reference_vectors, "deepspeech_64",
                                              "output_graph.tflite"))
     recording = os.path.join(reference_vectors, "speech_22k.wav")
+    expected = speech_windows(graph, read_audio(recording), "deepspeech")
     shutil.copy(recording, os.path.join(config.training_data_path, "1.wav"))
     write_live_link_csv(os.path.join(config.training_data_path, "1.csv"),
-                        random_weights(300), UNREAL_CHANNELS, 60)
+                        random_weights(2 * len(expected)), UNREAL_CHANNELS, 60)
     (subject,) = load(config, graph=graph)
-    expected = speech_windows(graph, read_audio(recording), "deepspeech")
     np.testing.assert_allclose(subject.windows, expected, atol=1e-5)
     config.feature_profile = "reference"
     (subject,) = load(config, graph=graph)

@@ -1,5 +1,6 @@
 """Training: exact resuming, any death survived, NaN stopped, batches and tables by hand."""
 import io
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from tests.helpers.training_runs import small_config, small_subject, small_subje
 from utils.common.channels import MODEL_CHANNELS
 from utils.common.constants import NUM_BLENDSHAPES
 from utils.common.errors import UserError
+from utils.common.folder_lock import folder_lock
 from utils.network import checkpoint
 from utils.network.voca_model import SILENT_LOGIT, VocaModel
 from utils.training import run_folder, trainer, validation
@@ -244,6 +246,21 @@ def test_resuming_something_else_is_refused(tmp_path):
         trainer.start(config, training, validation_subjects, other, "data 1", True)
 
 
+def test_a_run_with_a_removed_option_goes_on_and_says_so(tmp_path):
+    config = small_config(tmp_path, epoch_num=1)
+    prefix = start(config).run().checkpoint
+    with open(prefix + ".json") as stream:
+        record = json.load(stream)
+    last = checkpoint.list_checkpoints(folder_of(config))[-1][1]
+    for value, said in ((0.0, ""), (0.2, "trained with dropout_rate = 0.2, an option that was")):
+        record["config"].update(dropout_rate=value, region_weights={})
+        with open(last + ".json", "w") as stream:
+            json.dump(record, stream)
+        stream = io.StringIO()
+        start(config, resume=True, stream=stream)
+        assert stream.getvalue().count("warning") == bool(said) and said in stream.getvalue()
+
+
 def test_published_checkpoint_goes_on_with_its_own_features(tmp_path, reference_vectors):
     """It has no record: its features were of the reference profile, its losses start there."""
     folder = tmp_path / "checkpoints"
@@ -329,7 +346,8 @@ def wait_for_step(process, config, step):
     pytest.fail("no checkpoint of step %d came: %s" % (step, process.communicate()[0]))
 
 
-def test_kill_9_then_resume_then_ctrl_c(tmp_path):
+@pytest.mark.parametrize("number, name", [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+def test_kill_9_then_resume_then_a_stop(tmp_path, number, name):
     config = small_config(tmp_path)
     process = spawn(tmp_path, "new")
     wait_for_step(process, config, 30)
@@ -343,10 +361,10 @@ def test_kill_9_then_resume_then_ctrl_c(tmp_path):
 
     process = spawn(tmp_path, "resume")
     wait_for_step(process, config, steps[-1] + 20)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and "Traceback" not in output
-    stopped = re.search(r"stopped by Ctrl-C at step (\d+) of \d+; saved (\S+); go on", output)
+    stopped = re.search(r"stopped by %s at step (\d+) of \d+; saved (\S+); go on" % name, output)
     assert int(stopped.group(1)) == checkpoint.list_checkpoints(folder_of(config))[-1][0]
     assert os.path.isfile(stopped.group(2) + ".index")
 
@@ -533,7 +551,7 @@ def test_script_trains_the_embedded_set(tmp_path):
     lines = done.stdout.split("\n")
     table = lines[[line.startswith("channel ") for line in lines].index(True) + 1:]
     assert [line.split()[0] for line in table[:53]] == list(MODEL_CHANNELS) + ["mean"]
-    command = re.search(r"python run_voca.py --tf_model_fname (\S+) --ds_fname (\S+)", done.stdout)
+    command = re.search(r"python \S*run_voca.py --tf_model_fname (\S+) --ds_fname (\S+)", done.stdout)
     prefix = checkpoint.resolve_checkpoint(str(tmp_path / command.group(1)))
     info = checkpoint.read_checkpoint_info(prefix)
     assert info["feature_profile"] == "deepspeech"
@@ -545,6 +563,35 @@ def test_script_trains_the_embedded_set(tmp_path):
     assert again.returncode == 1 and again.stderr.startswith("error: ")
     assert "--resume" in again.stderr and "--overwrite" in again.stderr
     assert len(again.stderr.strip().split("\n")) == 1
+
+
+def tree_of(folder):
+    """{path: (size, time of change)} of all files in a folder and below."""
+    return {os.path.join(place, name): os.stat(os.path.join(place, name))[6:9:2]
+            for place, _, names in os.walk(str(folder)) for name in names}
+
+
+def test_script_refuses_a_folder_in_use(tmp_path):
+    """Another run holds it: nothing is removed, nothing is written, by whatever flag."""
+    config = small_config(tmp_path / "training", epoch_num=1)
+    start(config).run()
+    write_config(str(tmp_path / "training_config.cfg"), config)
+    with folder_lock(config.checkpoint_dir, "run_training.py", "wait"):
+        before = tree_of(tmp_path)
+        for flags in ([], ["--overwrite"], ["--resume"]):
+            refused = run_script(tmp_path, *flags)
+            assert refused.returncode == 1 and refused.stdout == ""
+            assert re.match(r"error: \S+training is in use: run_training.py \(process %d on .*, "
+                            r"since [-0-9]+ [:0-9]+\) is writing there; wait for it, .*\n$"
+                            % os.getpid(), refused.stderr), refused.stderr
+        assert tree_of(tmp_path) == before
+
+
+def test_script_that_fails_leaves_no_folder(tmp_path):
+    write_config(str(tmp_path / "training_config.cfg"), Config(
+        checkpoint_dir="training", deepspeech_graph_fname="none.pb"))
+    failed = run_script(tmp_path)
+    assert failed.returncode == 1 and os.listdir(str(tmp_path)) == ["training_config.cfg"]
 
 
 def test_script_names_what_is_wrong_with_its_flags(tmp_path):

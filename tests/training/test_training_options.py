@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from utils.common.channels import MODEL_CHANNELS, region
+from utils.common.channels import MODEL_CHANNELS
 from utils.common.constants import NUM_BLENDSHAPES, NUM_LETTERS, WINDOW_FRAMES
 from utils.common.errors import UserError
 from utils.common.quiet_tensorflow import tf
@@ -14,16 +14,15 @@ from utils.network.losses import DEFAULT_TRAINING, total_loss
 from utils.network.voca_model import UNAVERAGED, VocaModel
 from utils.training import trainer
 from utils.training.batches import Batches
-from utils.training.config import REGIONS, Config, read_config, write_config
+from utils.training.config import Config, read_config, write_config
 from utils.training.label_statistics import label_means
 from utils.training.styles import style_of_subject
 
 from tests.helpers.training_runs import small_config, small_subjects, start
 
 EVERYTHING = dict(
-    label_standardisation=True, start_at_mean=True, region_weights={"lips": 2.0},
-    closure_weight=3.0, opening_weight=1.0, dropout_rate=0.2, subject_styles=["1", "2"],
-    time_mask_rate=0.5, letter_mask_rate=0.2, feature_noise=0.3, weight_average_decay=0.9,
+    label_standardisation=True, start_at_mean=True, closure_weight=3.0, opening_weight=1.0,
+    subject_styles=["1", "2"], letter_mask_rate=0.2, weight_average_decay=0.9,
     learning_rate_schedule="cosine", warmup_steps=5, num_consecutive_frames=3,
     acceleration_weight=0.5)
 
@@ -50,20 +49,6 @@ def test_options_are_off_by_default_and_round_trip(tmp_path):
     config = Config(augmented_copies=2, **EVERYTHING)
     write_config(path, config)
     assert read_config(path).to_dict() == config.to_dict()
-
-
-def test_regions_are_those_of_the_channels():
-    assert {region(name) for name in MODEL_CHANNELS} == set(REGIONS)
-
-
-@pytest.mark.parametrize("text", ["lips", "lips two", "lips -1", "lips nan", "nose 2",
-                                  "lips 1, lips 2", "lips 1 2"])
-def test_bad_region_weights(tmp_path, text):
-    path = tmp_path / "c.cfg"
-    write_config(str(path))
-    path.write_text(path.read_text().replace("region_weights =", "region_weights = " + text))
-    with pytest.raises(UserError, match="region_weights = .*allowed: jaw, lips"):
-        read_config(str(path))
 
 
 # ---- the learning rate
@@ -104,16 +89,6 @@ def test_standardised_errors_are_in_deviations():
     for channel, error in (("mouthPucker", 0.02), ("jawLeft", 0.2)):        # two deviations each
         value = loss_of(errors(**{channel: error}), errors(), channel_deviations=tuple(deviations))
         assert value == pytest.approx(4.0 / 52, rel=1e-5)
-
-
-def test_region_weights_weigh():
-    weights = [2.0 if name == "jawOpen" else 0.0 if name == "jawLeft" else 1.0
-               for name in MODEL_CHANNELS]
-    def value(name):
-        return loss_of(errors(**{name: 0.5}), errors(), channel_weights=tuple(weights))
-    assert value("jawLeft") == 0.0
-    assert value("jawOpen") == pytest.approx(2.0 * 0.25 / 52, rel=1e-5)
-    assert value("mouthClose") == pytest.approx(0.25 / 52, rel=1e-5)
 
 
 def test_the_opening_counts_besides_its_channels():

@@ -16,11 +16,6 @@ DIGITAL_SILENCE_C0 = -150.0         # below: zeros (c0 of speech is -28 +- 10)
 NATS_PER_DB = np.log(10.0) / 20.0   # the bands hold magnitudes
 
 
-def bands_of(mfccs):
-    """Log magnitudes [n, 40] of the smooth spectrum that MFCCs [n, 26] stand for."""
-    return np.dot(mfccs, bands_at(MEL_AXIS))
-
-
 def mfccs_of(bands):
     """MFCCs [n, 26] of log magnitudes [n, 40]."""
     return np.dot(bands, COSINE_TRANSFORM)

@@ -26,14 +26,14 @@ from utils.speech.phones import PHONES, SILENCE
 from utils.speech.synthesis import ENGINE_SHARES, HELD_OUT_VOICES, list_voices, synthesise
 from utils.speech.texts import sentences, word_list
 
-ALIGNED_VERSIONS = 6
+STREAM_VERSIONS = 6
 MOST_ALIGNED_MINUTES = 500.0        # of a folder's versions together
 
 
 def make_speech(folder, num_streams, aligned_folders=()):
     """Minute-long streams of speech in `folder`, made by all processors.
 
-    num_streams: of synthetic voices. Real speech in aligned_folders is heard up to ALIGNED_VERSIONS
+    num_streams: of synthetic voices. Real speech in aligned_folders is heard up to STREAM_VERSIONS
     times, each time in another place, in streams of its own for each folder.
     """
     from utils.speech.aligned import aligned_minutes, aligned_recordings
@@ -43,7 +43,7 @@ def make_speech(folder, num_streams, aligned_folders=()):
         paths = tuple(aligned_recordings(aligned))
         name = os.path.basename(os.path.abspath(aligned))
         minutes = aligned_minutes(paths)
-        num_made = int(min(ALIGNED_VERSIONS * minutes, max(minutes, MOST_ALIGNED_MINUTES)))
+        num_made = int(min(STREAM_VERSIONS * minutes, max(minutes, MOST_ALIGNED_MINUTES)))
         tasks += [(seed, os.path.join(folder, "stream-%s-%05d.npz" % (name, seed)), paths)
                   for seed in range(num_made)]
     started_s = time.time()

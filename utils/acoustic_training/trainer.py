@@ -19,10 +19,6 @@ LETTER_WEIGHT, LETTER_WEIGHT_WITH_CTC = 1.0, 0.4
 # after silence, where nothing before tells which phone it may be.
 SEEN_PHONES = ("P", "B", "M", "F", "V", "W", "UW", "TH", "DH")
 ONSET_FRAMES = 6
-# --outputs phones: 28 classes of what lips hardly tell apart, and silence in the blank's place.
-PHONE_CLASSES = ("AA", "AE", "AH AX", "AO", "AW", "AY", "EH", "ER R", "EY", "IH", "IY", "OW", "OY",
-                 "UH", "UW", "W", "Y", "L", "P B", "M", "F V", "TH DH", "T D", "N NG", "S Z",
-                 "SH ZH", "CH JH", "K G HH", "sil")
 RESET_PROBABILITY = 0.06            # of a lane starting anew, as a file does
 SAVE_EVERY_STEPS = 100
 
@@ -59,14 +55,6 @@ def frame_weights(phones):
     return np.float32((1 + seen) * (1 + (lately & ~silent)))
 
 
-def phone_targets(phones):
-    """PHONE_CLASSES of phones, integer arrays of any shape."""
-    from utils.speech.phones import PHONES
-    class_of = {phone: number for number, group in enumerate(PHONE_CLASSES)
-                for phone in group.split()}
-    return np.array([class_of[phone] for phone in PHONES])[phones]
-
-
 def learning_rate(step, num_steps, highest):
     """Rises to the highest over the first steps, then falls along half a cosine."""
     if step < WARM_UP_STEPS:
@@ -77,12 +65,11 @@ def learning_rate(step, num_steps, highest):
 
 
 def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING_RATE,
-          outputs="letters", teachers=()):
+          teachers=()):
     """Learn from the streams in `folder`; weights go to `weights_path` there.
 
     start_from: an output_graph.pb, no wider, whose weights to begin with instead of random ones;
     it can spell already, so CTC joins in at once.
-    outputs: "letters", or "phones" for PHONE_CLASSES in their place and no CTC.
     teachers: output_graph.pb of any width; what they say in the mean is learnt, too.
     """
     from utils.acoustic_training import graph_files, network, training_graph
@@ -91,7 +78,7 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
     from utils.speech.phones import PHONES
 
     random = np.random.RandomState(5)
-    path = weights_path(folder, outputs)
+    path = weights_path(folder)
     if start_from is None:
         initial = network.random_weights(WIDTH, seed=5)
         ctc_from_step = CTC_FROM * num_steps
@@ -99,10 +86,6 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
         initial = network.widened(
             graph_files.weights_to_train(start_from), WIDTH, seed=5)
         ctc_from_step = WARM_UP_STEPS
-    if outputs == "phones":
-        ctc_from_step = num_steps
-        initial.update((name, value) for name, value in network.random_weights(
-            WIDTH, seed=5).items() if name.startswith("layer_6/"))
     initial.update(training_graph.random_phone_weights(len(PHONES), seed=5))
     first_step, saved = saved_variables(path)
     initial.update((name, saved[name]) for name in initial if name in saved)
@@ -119,8 +102,6 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
         while step < num_steps:
             mfccs, letters, phones = lanes_of_streams(load_streams(folder), random)
             weights = frame_weights(phones)
-            if outputs == "phones":
-                letters = phone_targets(phones)
             for first in range(0, letters.shape[1] - CHUNK_FRAMES + 1, CHUNK_FRAMES):
                 frames = slice(first, first + CHUNK_FRAMES)
                 chunk = np.array(mfccs[:, first:first + CHUNK_FRAMES + 2 * CONTEXT_FRAMES])
@@ -159,8 +140,8 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
                     return
 
 
-def weights_path(folder, outputs):
-    return os.path.join(folder, {"letters": "weights.npz", "phones": "weights-phones.npz"}[outputs])
+def weights_path(folder):
+    return os.path.join(folder, "weights.npz")
 
 
 def save_variables(path, step, variables, plain):

@@ -6,8 +6,8 @@ import numpy as np
 from tqdm import tqdm
 
 from utils.animation.animator import SpeechAnimator
-from utils.common.constants import (DEFAULT_EYE_SEED, PROFILE_REFERENCE, REFERENCE_CHUNK_S,
-                                    SAMPLE_RATE_HZ)
+from utils.common.constants import (AUDIO_BLOCK_S, DEFAULT_EYE_SEED, PROFILE_REFERENCE,
+                                    REFERENCE_CHUNK_S, SAMPLE_RATE_HZ)
 from utils.common.errors import UserError
 from utils.common.resample import num_frames_of, resample_frames
 from utils.deepspeech.transcript import (TranscriptUnavailable, files_for_transcript, transcribe,
@@ -17,7 +17,6 @@ from utils.media.audio import open_audio
 from utils.preview.curve_pictures import write_curves_png
 from utils.preview.video import write_preview
 
-BLOCK_S = 10.0                      # audio held at a time
 
 
 def animate_audio(animator, audio, show_progress=False):
@@ -39,7 +38,7 @@ def animate_audio(animator, audio, show_progress=False):
     weights, loudness, num_samples = [], _LoudnessMeter(rate_hz, animator.fps), 0
     with tqdm(total=audio.duration_s and round(audio.duration_s, 1), unit="s", desc="speech",
               disable=not show_progress or None, leave=False) as progress:
-        for samples in audio.blocks(BLOCK_S, resampler=resampler):
+        for samples in audio.blocks(AUDIO_BLOCK_S, resampler=resampler):
             weights.append(animator.feed(samples))
             loudness.feed(samples)
             num_samples += len(samples)

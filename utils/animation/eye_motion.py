@@ -150,17 +150,17 @@ def blink_times(duration_s, random):
 def blink_curve(since_s):
     """The lid over time since the blink began: down fast, up more slowly. 0 to 1, as since_s."""
     opens_s = BLINK_CLOSING_S + BLINK_SHUT_S
-    return (smooth_step(since_s / BLINK_CLOSING_S)
-            * (1.0 - smooth_step((since_s - opens_s) / BLINK_OPENING_S)))
+    return (smootherstep(since_s / BLINK_CLOSING_S)
+            * (1.0 - smootherstep((since_s - opens_s) / BLINK_OPENING_S)))
 
 
 def raise_curve(since_s, rise_s):
     """The brow over time since it began to rise for `rise_s`: up, and down again. 0 to 1."""
     fall_s = BROW_FALL * rise_s
-    return smooth_step(since_s / rise_s) * smooth_step((rise_s + fall_s - since_s) / fall_s)
+    return smootherstep(since_s / rise_s) * smootherstep((rise_s + fall_s - since_s) / fall_s)
 
 
-def smooth_step(position):
+def smootherstep(position):
     """0 below 0, 1 above 1, and in between 6x^5 - 15x^4 + 10x^3: level and flat at both ends."""
     x = np.clip(position, 0.0, 1.0)
     return x * x * x * (x * (6.0 * x - 15.0) + 10.0)

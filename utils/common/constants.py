@@ -41,6 +41,7 @@ WINDOW_PAST_FRAMES = 8              # window i holds frames i-8 .. i+7
 NUM_BLENDSHAPES = 52
 MIN_FPS, MAX_FPS = 24, 60           # what --fps takes
 MIN_AUDIO_S = 0.1                   # a shorter clip is refused
+AUDIO_BLOCK_S = 10.0                # of sound, held in memory at a time
 
 # What comes with the repository, and is taken where nothing else is named.
 DEFAULT_CHECKPOINT = repository_path("model/default.model")
@@ -71,10 +72,4 @@ DS_NEW_STATE_H = "new_state_h"
 DS_MFCCS = "mfccs"
 DS_METADATA_NODE = "model_metadata"
 
-# Tensors of the animation network.
-MODEL_SCOPE = "VOCA"
-TENSOR_SPEECH_FEATURES = "VOCA/Inputs_encoder/speech_features:0"   # [N, 16, 29, 1]
-TENSOR_IS_TRAINING = "VOCA/Inputs_encoder/is_training:0"           # []
-TENSOR_TARGETS = "VOCA/Target/target_vertices:0"                   # [N, 52, 1, 1]
-TENSOR_CHANNEL_MASK = "VOCA/Target/channel_mask:0"                 # [N, 52, 1, 1]
-TENSOR_OUTPUT = "VOCA/ExpressionLayer/output_decoder:0"            # [N, 52, 1, 1]
+MODEL_SCOPE = "VOCA"                # of the animation network's variables and tensors

@@ -15,7 +15,8 @@ import imageio_ffmpeg
 import numpy as np
 
 from utils.common.channels import MODEL_CHANNELS
-from utils.common.constants import ANIMATION_FPS, INT16_SCALE, PROFILE_DEEPSPEECH, SAMPLE_RATE_HZ
+from utils.common.constants import (ANIMATION_FPS, AUDIO_BLOCK_S, INT16_SCALE,
+                                    PROFILE_DEEPSPEECH, SAMPLE_RATE_HZ)
 from utils.common.errors import UserError
 from utils.common.resample import num_frames_of
 from utils.dataset import av_offset, label_cleaning, label_sources
@@ -29,7 +30,6 @@ from utils.media.audio import open_audio
 from utils.media.loudness import speech_envelope
 
 PROCESSING_VERSION = 1                  # raised when the same source gives other arrays
-BLOCK_S = 10.0                          # of sound held at a time
 ENVELOPE_BLOCK_S, ENVELOPE_MARGIN_S = 60, 1
 MIN_VALID_S = 0.5                       # of frames to learn from; with less, there is no subject
 # A face at rest is not 0 in these, nor in a _raw take of Live Link Face.
@@ -146,7 +146,7 @@ def _process(report, source, options, dataset_path, aside):
 def _sound(source):
     """The blocks of 16 kHz float32 of a recording."""
     if source.kind != PUBLISHED:
-        return open_audio(source.media_path).blocks(BLOCK_S)
+        return open_audio(source.media_path).blocks(AUDIO_BLOCK_S)
     return published_recording(os.path.dirname(source.media_path), source.name).sound(
         PROFILE_DEEPSPEECH)[0]
 

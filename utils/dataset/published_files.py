@@ -6,10 +6,11 @@ import os
 import numpy as np
 
 from utils.common.channels import MODEL_CHANNELS, TRACKER_CHANNELS, in_model_order
-from utils.common.constants import ANIMATION_FPS, PROFILE_REFERENCE, SAMPLE_RATE_HZ, WINDOW_SHAPE
+from utils.common.constants import (ANIMATION_FPS, AUDIO_BLOCK_S, PROFILE_REFERENCE,
+                                    SAMPLE_RATE_HZ, WINDOW_SHAPE)
 from utils.common.errors import UserError
 from utils.common.resample import num_frames_of, resample_frames
-from utils.dataset.recordings import BLOCK_S, Recording
+from utils.dataset.recordings import Recording
 from utils.dataset.restricted_pickle import load_pickle
 from utils.dataset.store import natural_order
 from utils.media.audio import mono_of_array, resample_array
@@ -82,7 +83,7 @@ def _array_sound(samples, rate_hz):
             sound_rate_hz, whole = rate_hz, mono_of_array(samples)
         else:
             sound_rate_hz, whole = SAMPLE_RATE_HZ, resample_array(samples, rate_hz)
-        step = int(BLOCK_S * sound_rate_hz)
+        step = int(AUDIO_BLOCK_S * sound_rate_hz)
         return (whole[i:i + step] for i in range(0, len(whole), step)), sound_rate_hz
     return sound
 

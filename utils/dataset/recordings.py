@@ -1,8 +1,6 @@
 """What a source says of one subject before features are made of it."""
 import collections
 
-BLOCK_S = 10.0                          # of sound held at a time
-
 # What a source says of one subject before features are made of it.
 # sound(profile) gives (an iterator of sample blocks, their rate in Hz); windows are the
 # features themselves where the source brings them, else None. valid None: every frame is.

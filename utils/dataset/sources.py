@@ -6,13 +6,14 @@ import os
 import numpy as np
 
 from utils.common.channels import in_model_order
-from utils.common.constants import ANIMATION_FPS, INT16_SCALE, PROFILE_REFERENCE, SAMPLE_RATE_HZ
+from utils.common.constants import (ANIMATION_FPS, AUDIO_BLOCK_S, INT16_SCALE,
+                                    PROFILE_REFERENCE, SAMPLE_RATE_HZ)
 from utils.common.errors import UserError
 from utils.common.files import allow_open_files, sha256_of_file
 from utils.common.resample import resample_frames
 from utils.dataset.label_kinds import PUBLISHED
 from utils.dataset.published_files import published_recordings, subjects_of_pickle
-from utils.dataset.recordings import BLOCK_S, Recording
+from utils.dataset.recordings import Recording
 from utils.dataset.store import MANIFEST_NAME, Dataset, find_dataset, natural_order
 from utils.formats.face_files import read_face
 from utils.media.audio import open_audio
@@ -79,7 +80,7 @@ def _dataset_recording(name, dataset, subject):
     def sound(profile):
         del profile                                 # either takes 16 kHz
         samples = dataset.arrays(subject).audio
-        step = int(BLOCK_S * SAMPLE_RATE_HZ)
+        step = int(AUDIO_BLOCK_S * SAMPLE_RATE_HZ)
         return ((samples[i:i + step] / np.float32(INT16_SCALE)
                  for i in range(0, len(samples), step)), SAMPLE_RATE_HZ)
 
@@ -131,8 +132,8 @@ def _folder_recording(name, media_path, csv_path):
 
     def sound(profile):
         if profile == PROFILE_REFERENCE:
-            return audio.blocks(BLOCK_S, resampler="none"), audio.sample_rate_hz
-        return audio.blocks(BLOCK_S), SAMPLE_RATE_HZ
+            return audio.blocks(AUDIO_BLOCK_S, resampler="none"), audio.sample_rate_hz
+        return audio.blocks(AUDIO_BLOCK_S), SAMPLE_RATE_HZ
 
     times_s, weights, channels = read_face(csv_path)
     weights = resample_frames(weights, times_s, ANIMATION_FPS)      # [frames, channels]

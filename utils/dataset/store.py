@@ -27,12 +27,8 @@ from utils.common.channels import MODEL_CHANNELS
 from utils.common.constants import ANIMATION_FPS, NUM_BLENDSHAPES, SAMPLE_RATE_HZ
 from utils.common.errors import UserError
 from utils.common.files import make_folder, write_json, written_aside
+from utils.common.folder_lock import folder_lock
 from utils.common.npy_stream import read_npy, write_npy
-
-try:
-    import fcntl
-except ImportError:                     # Windows has none; there two runs at once are not told
-    fcntl = None
 
 FORMAT = "voca-52 dataset"
 FORMAT_VERSION = 1
@@ -280,33 +276,7 @@ def _remove(path):
             os.remove(path)
 
 
-@contextlib.contextmanager
 def only_writer(dataset_path):
-    """Hold the dataset for writing; UserError where another run holds it or nothing can be written.
-
-    The operating system lets go of it when the process ends, however it ends. A folder that
-    was made for nothing is removed again.
-    """
-    was_there = os.path.isdir(dataset_path)
-    make_folder(dataset_path)
-    probe_path = os.path.join(dataset_path, "%s%d-probe" % (PART_PREFIX, os.getpid()))
-    try:
-        open(probe_path, "w").close()
-        os.remove(probe_path)
-    except OSError as error:
-        raise UserError("cannot write to the folder %s: %s; choose another --dataset_path"
-                        % (dataset_path, error.strerror))
-    handle = os.open(dataset_path, os.O_RDONLY) if fcntl else None
-    try:
-        if fcntl:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UserError("another process_data.py is writing to %s; wait for it, or "
-                                "choose another --dataset_path" % dataset_path)
-        yield
-    finally:
-        if handle is not None:
-            os.close(handle)
-        if not was_there and not os.listdir(dataset_path):
-            os.rmdir(dataset_path)
+    """Hold the dataset for writing, as a context; see folder_lock for what it raises."""
+    return folder_lock(dataset_path, "process_data.py",
+                       "wait for it, or choose another --dataset_path")

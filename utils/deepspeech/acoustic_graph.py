@@ -121,6 +121,15 @@ def acoustic_release_sha256(path):
             for name in sorted(files) if os.path.isfile(name)}
 
 
+def graph_record(path):
+    """What a checkpoint's record says of the acoustic graph: {"name", "sha256" of its release}.
+
+    The name is that of the file and its folder: nothing else of the computer it lies on.
+    """
+    name = "/".join(os.path.abspath(path).split(os.sep)[-2:])
+    return {"name": name, "sha256": acoustic_release_sha256(path)}
+
+
 # What is wrong with a file
 
 def _read_head(path):

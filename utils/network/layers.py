@@ -94,16 +94,11 @@ def dense(features, scope, units, activation=None):
         return output if activation is None else activation(output)
 
 
-def no_dropout(inputs, number):
-    del number
-    return inputs
-
-
-def encoder_layers(x, scale, shift, filters, expression_dim, styles=None, drop=no_dropout):
+def encoder_layers(x, scale, shift, filters, expression_dim, styles=None):
     """Windows [N, 16, 29], normalised by * scale + shift -> expression [N, expression_dim].
 
     styles: [N, S], given to each frame of the window and to the first dense layer; None for a
-    network without. drop(inputs, number): the dropout before dense layer `number`.
+    network without.
     """
     if styles is not None:
         style_rows = tf.tile(styles[:, tf.newaxis], [1, WINDOW_FRAMES, 1])           # [N, 16, S]
@@ -115,17 +110,16 @@ def encoder_layers(x, scale, shift, filters, expression_dim, styles=None, drop=n
     x = tf.reshape(x, [-1, filters[3]])                            # [N, 64]
     if styles is not None:
         x = tf.concat([x, styles], axis=1)                         # [N, 64 + S]
-    x = dense(drop(x, 1), "fc1", FC1_UNITS, activation=tf.tanh)    # [N, 128]
-    return dense(drop(x, 2), "fc2", expression_dim)                # [N, 50]
+    x = dense(x, "fc1", FC1_UNITS, activation=tf.tanh)    # [N, 128]
+    return dense(x, "fc2", expression_dim)                # [N, 50]
 
 
 def speech_encoder(speech_features, is_training, filters, expression_dim, styles=None,
-                   drop=no_dropout, num_parts=1):
+                   num_parts=1):
     """[N, 16, 29, 1] -> (expression [N, expression_dim], op moving the batch norm's statistics).
 
-    is_training and the op: see batch_norm; drop: see encoder_layers, the numbers go on from part
-    to part. num_parts: that the windows are cut into behind the batch norm, for as many cores to
-    work on, where N is known; the result is the same.
+    is_training and the op: see batch_norm. num_parts: that the windows are cut into behind the
+    batch norm, for as many cores to work on, where N is known; the result is the same.
     """
     with tf.variable_scope("SpeechEncoder"):
         x = tf.reshape(speech_features, [-1, WINDOW_FRAMES, NUM_LETTERS])      # [N, 16, 29]
@@ -133,13 +127,10 @@ def speech_encoder(speech_features, is_training, filters, expression_dim, styles
         expressions = []
         for part, (windows, styles_of_part) in enumerate(zip(_parts(x, num_parts),
                                                    _parts(styles, num_parts))):
-            def drop_of_part(inputs, number, first=2 * part):
-                return drop(inputs, first + number)
-
             with tf.variable_scope(tf.get_variable_scope(), reuse=True if part else None,
                                    auxiliary_name_scope=False):
                 expressions.append(encoder_layers(windows, scale, shift, filters, expression_dim,
-                                                  styles_of_part, drop_of_part))
+                                                  styles_of_part))
         expression = expressions[0] if num_parts == 1 else tf.concat(expressions, axis=0)
     return expression, update
 

@@ -6,12 +6,13 @@ where the source has the channel and 0 where it lacks it: a masked value adds no
 and gets no gradient. With a mask of ones each loss is the published one, a plain mean. A mask may
 hold other weights as well: the means are weighted by it.
 """
-from utils.common.channels import MODEL_CHANNELS
-from utils.common.quiet_tensorflow import tf
 import collections
+
 import numpy as np
+
+from utils.common.channels import MODEL_CHANNELS
 from utils.common.constants import NUM_BLENDSHAPES
-from utils.network import losses
+from utils.common.quiet_tensorflow import tf
 
 JAW_OPEN, MOUTH_CLOSE = MODEL_CHANNELS.index("jawOpen"), MODEL_CHANNELS.index("mouthClose")
 
@@ -68,15 +69,14 @@ def offset_regularizer(predicted, mask):
     return masked_mean(tf.abs(predicted), mask)
 
 
-# What the losses are made of; the fields are config keys of the same names, but for two [52]:
-# channel_weights, and channel_deviations, in units of which errors are measured (None: in 1).
+# What the losses are made of; the fields are config keys of the same names, but for
+# channel_deviations [52], in units of which errors are measured (None: in 1).
 # batch_size: indices of every step, for a graph of that size, which is quicker (None: any).
 TrainingOptions = collections.namedtuple(
     "TrainingOptions", "num_consecutive_frames absolute_reconstruction_loss velocity_weight "
     "acceleration_weight verts_regularizer_weight adam_beta1_value opening_weight "
-    "weight_average_decay dropout_rate time_mask_rate letter_mask_rate feature_noise "
-    "channel_weights channel_deviations batch_size")
-TrainingOptions.__new__.__defaults__ = (0.0,) * 6 + (None, None, None)
+    "weight_average_decay letter_mask_rate channel_deviations batch_size")
+TrainingOptions.__new__.__defaults__ = (0.0, 0.0, 0.0, None, None)
 DEFAULT_TRAINING = TrainingOptions(2, False, 10.0, 0.0, 0.0, 0.9)
 
 LOSS_NAMES = ("loss", "reconstruction_loss", "velocity_loss", "acceleration_loss")
@@ -85,26 +85,23 @@ LOSS_NAMES = ("loss", "reconstruction_loss", "velocity_loss", "acceleration_loss
 def total_loss(predicted, targets, mask, options):
     """Dictionary of the scalar losses, weighted; 'loss' is their sum."""
     frames, absolute = options.num_consecutive_frames, options.absolute_reconstruction_loss
-    ours, true, weights, opening_unit = predicted, targets, mask, 1.0
+    ours, true, opening_unit = predicted, targets, 1.0
     if options.channel_deviations is not None:
         units = 1.0 / np.asarray(options.channel_deviations)
         ours, true = [values * tf.constant(units, tf.float32, [NUM_BLENDSHAPES, 1, 1])
                       for values in (predicted, targets)]              # [N, 52, 1, 1]
-        opening_unit = units[losses.JAW_OPEN]
-    if options.channel_weights is not None:
-        weights *= tf.constant(options.channel_weights, tf.float32, [NUM_BLENDSHAPES, 1, 1])
-    terms = {"reconstruction_loss": losses.reconstruction_loss(ours, true, weights, absolute)}
-    for name, measure, weight in (
-            ("velocity_loss", losses.velocity_loss, options.velocity_weight),
-            ("acceleration_loss", losses.acceleration_loss, options.acceleration_weight)):
-        terms[name] = (weight * measure(ours, true, weights, frames, absolute)
+        opening_unit = units[JAW_OPEN]
+    terms = {"reconstruction_loss": reconstruction_loss(ours, true, mask, absolute)}
+    for name, loss, weight in (
+            ("velocity_loss", velocity_loss, options.velocity_weight),
+            ("acceleration_loss", acceleration_loss, options.acceleration_weight)):
+        terms[name] = (weight * loss(ours, true, mask, frames, absolute)
                        if weight > 0.0 else tf.constant(0.0))
     terms["loss"] = (terms["reconstruction_loss"] + terms["velocity_loss"]
                      + terms["acceleration_loss"])
     if options.opening_weight > 0.0:
-        terms["loss"] += options.opening_weight * losses.opening_loss(
+        terms["loss"] += options.opening_weight * opening_loss(
             predicted, targets, mask, absolute, unit=opening_unit)
     if options.verts_regularizer_weight > 0.0:
-        terms["loss"] += options.verts_regularizer_weight * losses.offset_regularizer(
-            predicted, mask)
+        terms["loss"] += options.verts_regularizer_weight * offset_regularizer(predicted, mask)
     return terms

@@ -10,8 +10,9 @@ import numpy as np
 from utils.common.constants import MODEL_SCOPE, NUM_BLENDSHAPES, NUM_LETTERS, WINDOW_FRAMES
 from utils.common.errors import UserError
 from utils.common.quiet_tensorflow import prepared_call, tf
-from utils.network import checkpoint, distortions
+from utils.network import checkpoint
 from utils.network.layers import FULL_FILTERS, expression_layer, speech_encoder
+from utils.network.letter_masks import with_letter_masks
 from utils.network.losses import LOSS_NAMES, total_loss
 
 EXPRESSION_DIM = 50
@@ -98,7 +99,7 @@ class VocaModel(object):
     def _losses_of_step(self, training, seed):
         """(losses, op moving the batch norm's statistics) of the network as it trains.
 
-        It has the weights of the one that predicts, and distorts what that does not. Where the
+        It has the weights of the one that predicts, and masks letters besides. Where the
         batch size is known it is built for that: no time is lost on finding shapes, and two
         halves of the batch keep two cores busy. (Sharing out one operation takes longer.)
         """
@@ -109,15 +110,10 @@ class VocaModel(object):
             tensor if tensor is None else
             tf.ensure_shape(tensor, [num_windows] + tensor.shape.as_list()[1:])
             for tensor in (self.speech_features, self.targets, self.channel_mask, self.styles)]
-        features = distortions.distorted(features, training, seed, self.global_step)
-
-        def drop(inputs, number):
-            return distortions.dropped(inputs, training.dropout_rate, seed, self.global_step,
-                                       number)
-
+        features = with_letter_masks(features, training.letter_mask_rate,
+                                     training.num_consecutive_frames, seed, self.global_step)
         expression, update_statistics = speech_encoder(
-            features, True, *self._network_sizes, styles=styles, drop=drop,
-            num_parts=num_parts)
+            features, True, *self._network_sizes, styles=styles, num_parts=num_parts)
         losses_of_step = total_loss(expression_layer(expression), targets, mask, training)
         return losses_of_step, update_statistics
 

@@ -166,7 +166,7 @@ def head_height(painter, outline):
     height += 4.5 * bump(EYE_X, EYE_Y + 1, 18, 10)          # eyeballs under the lids
     ridge = np.clip((painter.y - 205) / 85.0, 0, 1)
     height += ((2.5 + 13 * ridge ** 1.3) * np.exp(-0.5 * (painter.x / (9.5 + 2.5 * ridge)) ** 2)
-               * smooth_step(painter.y, 196, 216) * (1 - smooth_step(painter.y, 287, 306)))
+               * smoothstep(painter.y, 196, 216) * (1 - smoothstep(painter.y, 287, 306)))
     height += 11 * bump(0, 288, 10.5, 9.5)                  # tip of the nose
     height += 6 * bump(14.5, 293, 6, 6.5)                   # its wings
     height += 7 * bump(66, 284, 27, 24)                     # cheekbones
@@ -177,7 +177,7 @@ def head_height(painter, outline):
     return height
 
 
-def smooth_step(value, low, high):
+def smoothstep(value, low, high):
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -194,12 +194,12 @@ def paint_skin(painter):
     wrapped = np.clip((lit + 0.30) / 1.30, 0, 1)
     # Light through skin: the turn from light to shadow is redder than either.
     skin = mix(np.zeros(height.shape + (3,), np.float32) + SKIN_SHADOW, SKIN_MIDDLE,
-               smooth_step(wrapped, 0.22, 0.70))
-    skin = mix(skin, SKIN_LIGHT, smooth_step(wrapped, 0.66, 1.0) * 0.9)
+               smoothstep(wrapped, 0.22, 0.70))
+    skin = mix(skin, SKIN_LIGHT, smoothstep(wrapped, 0.66, 1.0) * 0.9)
     halfway = lamp / np.linalg.norm(lamp) + (0, 0, 1)
     gloss = np.clip(np.tensordot(halfway / np.linalg.norm(halfway), normal, 1), 0, 1) ** 38
     skin = mix(skin, (232, 242, 255), 0.22 * gloss)
-    edge_light = np.clip(normal[0], 0, 1) ** 4 * smooth_step(painter.x, 40, 110)
+    edge_light = np.clip(normal[0], 0, 1) ** 4 * smoothstep(painter.x, 40, 110)
     skin = mix(skin, (190, 190, 220), 0.35 * edge_light)
     bump = painter.bump
     skin = mix(skin, (120, 132, 236), 0.30 * bump(62, 296, 25, 18))         # blush
@@ -280,11 +280,11 @@ def paint_hair(painter, skin, coverage):
     skin = mix(skin, (84, 100, 172), 0.35 * throw)
     for first, colour in enumerate((HAIR_MIDDLE, (38, 47, 76), (54, 70, 112))):
         lock_shape = np.clip(sum(painter.mask(lock) for lock in locks[first::3]), 0, 1)
-        fade = smooth_step(painter.y, 84, 124)          # they grow out of the hair behind
+        fade = smoothstep(painter.y, 84, 124)          # they grow out of the hair behind
         skin = mix(skin, colour, lock_shape * fade)
         shape = np.maximum(shape, lock_shape * fade)
     edges = painter.strokes([lock[:len(lock) // 2] for lock in locks], 1.0, 0.5)
-    skin = mix(skin, HAIR_LIGHT, 0.55 * edges * smooth_step(painter.y, 90, 130))
+    skin = mix(skin, HAIR_LIGHT, 0.55 * edges * smoothstep(painter.y, 90, 130))
     fine = [spline([np.stack([lock[i], lock[-1 - i]]).mean(0) + random.uniform(-2, 2, 2)
                     for i in (6, 10, 14, 18)]) for lock in locks for _ in range(3)]
     skin = mix(skin, HAIR_DARK, 0.5 * painter.strokes(fine, 1.0, 0.4) * shape)

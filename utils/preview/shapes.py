@@ -11,7 +11,7 @@ are mirrored for the right.
 import numpy as np
 
 from utils.common.channels import UNREAL_CHANNELS
-from utils.preview.head import EYE_X, EYE_Y, MOUTH_Y, smooth_step
+from utils.preview.head import EYE_X, EYE_Y, MOUTH_Y, smoothstep
 
 FACE_CHANNELS = UNREAL_CHANNELS     # the order that weights have inside the face modules
 INDEX = {name: i for i, name in enumerate(FACE_CHANNELS)}
@@ -270,15 +270,15 @@ def skin_field(x, y):
 def close_field(x, y):
     """Displacement down [h, w] of the skin under the lips where mouthClose undoes jawOpen 1."""
     return -0.62 * JAW_DROP * np.exp(-0.5 * ((x / 36.0) ** 2 + ((y - 356) / 17.0) ** 2)) \
-        * smooth_step(y, 332, 350)
+        * smoothstep(y, 332, 350)
 
 
 def jaw_share(x, y):
     """How far the skin at `x`, `y` goes with the jaw, 0-1; a step where the mouth parts it."""
     side = np.abs(x)
     half = 9 + 0.85 * np.clip(side - 26, 0, None)
-    below = smooth_step(y, MOUTH_Y - half, MOUTH_Y + half) * smooth_step(y, 276, 330)
-    return below * (1 - 0.5 * smooth_step(side, 40, 112))
+    below = smoothstep(y, MOUTH_Y - half, MOUTH_Y + half) * smoothstep(y, 276, 330)
+    return below * (1 - 0.5 * smoothstep(side, 40, 112))
 
 
 # ---- Shading that comes with a shape: spots and folds, negative is darker. ----

@@ -169,33 +169,49 @@ def _regions(channels):
         for part in metrics.REGIONS if part in means["mae"])
 
 
-def measures(face, labels, scored, speech):
-    """{measure: value or None} of one face against the labels; what each is, utils.metrics says."""
+def measures(face, labels, scored, speech, only=None):
+    """{measure: value or None} of one face against the labels; metrics.py says what each is.
+
+    Args:
+      face, labels: Face; speech: Speech, whose envelope is not used.
+      scored: names of the channels that move in the labels.
+      only: names of the measures that are wanted (None: all). The rest is not computed.
+    """
     found = collections.OrderedDict()
+
+    def wants(*names):
+        return only is None or any(name in only for name in names)
+
     ours = metrics.mouth_signals(face.weights, face.names, scored)
     true = metrics.mouth_signals(labels.weights, labels.names, scored)
     for signal in metrics.SIGNALS:
-        if signal in true and curve_math.moves(true[signal]):
-            curve = ours.get(signal, np.zeros(len(true[signal])))
-            lag_s, _ = metrics.best_lag(curve, true[signal], ANIMATION_FPS)
+        if signal not in true or not curve_math.moves(true[signal]):
+            continue
+        curve = ours.get(signal, np.zeros(len(true[signal])))
+        if wants(signal + "_r"):
             found[signal + "_r"] = metrics.correlation(curve, true[signal])
+        if wants(signal + "_lag_ms"):
+            lag_s, _ = metrics.best_lag(curve, true[signal], ANIMATION_FPS)
             found[signal + "_lag_ms"] = None if lag_s is None else 1000.0 * lag_s
+        if wants(signal + "_velocity_r"):
             found[signal + "_velocity_r"] = metrics.velocity_correlation(curve, true[signal])
     mouth = [name for name in scored if region(name) in MOUTH_REGIONS]
     both = [name for name in mouth if name in face.names]
-    if both:
+    if both and wants("mouth_jitter_ratio"):
         found["mouth_jitter_ratio"] = metrics.jitter_ratio(
             reorder(face.weights, face.names, both), reorder(labels.weights, labels.names, both))
     if "opening" in ours:
         opening = ours["opening"]
-        found["silence_leak"], found["silence_leak_p95"] = metrics.silence_leak(
-            opening, speech.silent)
+        if wants("silence_leak", "silence_leak_p95"):
+            found["silence_leak"], found["silence_leak_p95"] = metrics.silence_leak(
+                opening, speech.silent)
         if speech.bilabials is not None:
             for measure, spans in (("closure_recall", speech.bilabials),
                                    ("false_closure_rate", speech.open_vowels)):
-                found[measure], found[measure + "_of"] = metrics.closed_share(
-                    opening, spans, ANIMATION_FPS)
-    if "eyeBlinkLeft" in scored:
+                if wants(measure, measure + "_of"):
+                    found[measure], found[measure + "_of"] = metrics.closed_share(
+                        opening, spans, ANIMATION_FPS)
+    if "eyeBlinkLeft" in scored and wants("blinks_a_minute"):
         found["blinks_a_minute"] = metrics.blink_rate(face.weights, face.names, ANIMATION_FPS)
     return found
 

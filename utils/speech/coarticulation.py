@@ -27,10 +27,11 @@ Blinks and brows are not in the sound; they come from a seeded generator
 """
 import numpy as np
 
-from utils.animation.eye_motion import add_eye_motion, smooth_step
+from utils.animation.eye_motion import add_eye_motion, smootherstep
 from utils.common.channels import MODEL_CHANNELS
 from utils.speech.phone_shapes import (ATTAINED, DOMINANCE, GLIDES, GROUPS, GROUP_COLUMNS,
-                                       LIPS_SHUT, SILENCE, TARGETS, table_phone)
+                                       LIPS_SHUT, TARGETS, table_phone)
+from utils.speech.phones import SILENCE
 
 # Reach of a phone's dominance before it (anticipation) and after it (carry-over), seconds.
 REACH_S = {"jaw": (0.075, 0.065), "round": (0.115, 0.085), "spread": (0.085, 0.075),
@@ -153,7 +154,7 @@ def _cores(segments):
     first_margin_s, last_margin_s = (
         np.minimum(np.where(silent, of_silence_s, CORE_MARGIN_S), most_s)
         for of_silence_s in (SETTLE_S, PART_S))
-    presence = np.where(silent, smooth_step((length_s - SHORT_PAUSE_S)
+    presence = np.where(silent, smootherstep((length_s - SHORT_PAUSE_S)
                                             / (LONG_PAUSE_S - SHORT_PAUSE_S)), 1.0)
     return start_s + first_margin_s, end_s - last_margin_s, presence
 
@@ -189,8 +190,8 @@ def _window(segments, i, share, times_s):
     middle_s = start_s + 0.5 * share * (end_s - start_s)
     half_s = max(0.5 * share * (end_s - start_s) - 0.010, SHUT_HALF_S)
     way_in_s, way_out_s = _ramp_s(segments, i - 1), _ramp_s(segments, i + 1)
-    return (smooth_step((times_s - (middle_s - half_s - way_in_s)) / way_in_s)
-            * smooth_step(((middle_s + half_s + way_out_s) - times_s) / way_out_s))
+    return (smootherstep((times_s - (middle_s - half_s - way_in_s)) / way_in_s)
+            * smootherstep(((middle_s + half_s + way_out_s) - times_s) / way_out_s))
 
 
 def _ramp_s(segments, neighbour):

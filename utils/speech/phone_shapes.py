@@ -20,8 +20,7 @@ Phones made behind the teeth (T D N K G NG HH) insist on little and take their n
 import numpy as np
 
 from utils.common.channels import MODEL_CHANNELS
-
-SILENCE = "sil"
+from utils.speech.phones import SILENCE
 
 # Blendshapes that move together against those of the other groups.
 GROUPS = {

@@ -32,7 +32,7 @@ RESTING_EVERY = 6                   # one subject in so many says nothing, of ea
 BREATH_SHARE = 0.8                  # of the pauses
 BREATH_FORMANTS_HZ = ((350, 900), (900, 1900), (2000, 3000), (3200, 4500))
 CLEAN_SHARE = 0.25                  # subjects whose sound is left as it was synthesised
-ALIGNED_VERSIONS = 2
+SUBJECT_VERSIONS = 2
 VALIDATION_VOICES = HELD_OUT_VOICES     # voices that the acoustic graph never heard either
 
 
@@ -144,7 +144,7 @@ def write_corpus(folder, minutes, aligned_folders=(), seed=0):
 
     Args:
       folder; minutes of synthetic speech for training; seed: of everything drawn.
-      aligned_folders: of real speech, heard ALIGNED_VERSIONS times, each time in another place.
+      aligned_folders: of real speech, heard SUBJECT_VERSIONS times, each time in another place.
     Returns:
       names of the training subjects, names of the validation subjects (one for each voice of
       VALIDATION_VOICES).
@@ -177,7 +177,7 @@ def write_corpus(folder, minutes, aligned_folders=(), seed=0):
     for aligned in aligned_folders:
         paths = aligned_recordings(aligned)
         name = os.path.basename(os.path.abspath(aligned))
-        for number in range(int(ALIGNED_VERSIONS * aligned_minutes(paths) * 60.0 / SUBJECT_S)):
+        for number in range(int(SUBJECT_VERSIONS * aligned_minutes(paths) * 60.0 / SUBJECT_S)):
             add("%s-%04d" % (name, number), number, [seed, 2000000 + number],
                 lambda random: _real_passage(paths, random))
     for number, voice in enumerate(VALIDATION_VOICES):

@@ -16,16 +16,15 @@ from utils.common.errors import UserError
 from utils.common.files import written_aside
 from utils.dataset.published_files import INDEX_NAME, LABELS_NAME, RAW_AUDIO_NAME
 
-DEFAULT_CONFIG_PATH = "training_config.cfg"
+CONFIG_NAME = "training_config.cfg"
 
 IO, AUDIO, MODEL = "Input Output", "Audio Parameters", "Model Parameters"
 DATA, LEARNING, PICTURES = "Data Setup", "Learning Parameters", "Visualization Parameters"
+SECTIONS = (IO, AUDIO, MODEL, DATA, LEARNING, PICTURES)
 SCHEDULES = ("exponential", "cosine")
-REGIONS = ("jaw", "lips", "eyes", "brows", "other")     # what utils.common.channels.region gives
 
-# kind: path, choice, int, float, bool, names, names_or_none, weights, or old (read and ignored).
-# allowed: a tuple of values for choice, (least, greatest) for int and float, the names for
-# weights, else None.
+# kind: path, choice, int, float, bool, names, names_or_none, or old (read and ignored).
+# allowed: a tuple of values for choice, (least, greatest) for int and float, else None.
 Key = collections.namedtuple("Key", "section name kind default allowed required comment")
 
 _TRAINING_NAMES = tuple("%d.mp4" % number for number in range(1, 11))
@@ -67,12 +66,8 @@ CONFIG = (
     Key(AUDIO, "augmented_copies", "int", 0, (0, 20), False,
         "copies of each training subject to learn from besides it, at another speed, pitch and "
         "level, with noise and echo; 0 = none"),
-    Key(AUDIO, "time_mask_rate", "float", 0.0, (0.0, 1.0), False,
-        "share of the windows in training that have up to 4 frames blotted out"),
     Key(AUDIO, "letter_mask_rate", "float", 0.0, (0.0, 0.9), False,
-        "share of the letters blotted out in each window in training"),
-    Key(AUDIO, "feature_noise", "float", 0.0, (0.0, 10.0), False,
-        "standard deviation of noise on the features in training"),
+        "share of the letters that are masked in each window in training"),
 
     Key(MODEL, "num_vertices", "choice", NUM_BLENDSHAPES, (NUM_BLENDSHAPES,), True,
         "blendshape weights per frame"),
@@ -94,14 +89,10 @@ CONFIG = (
         "True: the error of each channel is divided by the deviation of its training labels"),
     Key(MODEL, "start_at_mean", "bool", False, None, False,
         "True: the first weights give the mean of the training labels, not 0.5"),
-    Key(MODEL, "region_weights", "weights", {}, REGIONS, False,
-        "weights of parts of the face in the loss, such as: lips 2, eyes 0.5; empty = all 1"),
     Key(MODEL, "closure_weight", "float", 0.0, (0.0, 1e6), False,
         "weight in the loss, besides 1, of the frames where the lips are closed in speech"),
     Key(MODEL, "opening_weight", "float", 0.0, (0.0, 1e6), False,
         "weight of the error of jawOpen - mouthClose in the loss"),
-    Key(MODEL, "dropout_rate", "float", 0.0, (0.0, 0.9), False,
-        "share of the inputs of both dense layers of the encoder dropped in training"),
     Key(MODEL, "subject_styles", "names_or_none", (), None, False,
         "styles to tell speakers apart by: a subject has the one that its name begins with; "
         "empty = none"),
@@ -140,8 +131,13 @@ CONFIG = (
 )
 
 
-# What learns a real face best (README, "A model that learns from real faces"): options beside the
-# defaults above, which are the published system's. The network stays the published one.
+# Keys of earlier versions, {name: section}: none made a measurable difference on a real face. A
+# file may still name them where they are off.
+REMOVED = {"time_mask_rate": AUDIO, "feature_noise": AUDIO, "region_weights": MODEL,
+           "dropout_rate": MODEL}
+
+# What learns a real face best (docs/training.md): options beside the defaults above, which are
+# the published system's. The network stays the published one.
 RECIPE = collections.OrderedDict([
     ("learning_rate", 2e-3), ("learning_rate_schedule", "cosine"), ("warmup_steps", 500),
     ("label_standardisation", True), ("start_at_mean", True),
@@ -159,8 +155,8 @@ class Config(object):
     def __init__(self, **values):
         for key in CONFIG:
             if key.kind != "old":
-                default = {"names": list, "names_or_none": list, "weights": dict}.get(
-                    key.kind, lambda value: value)(key.default)     # a copy of what can change
+                is_list = key.kind in ("names", "names_or_none")
+                default = list(key.default) if is_list else key.default
                 setattr(self, key.name, values.pop(key.name, default))
         if values:
             raise TypeError("no config keys: %s" % ", ".join(sorted(values)))
@@ -177,15 +173,11 @@ def allowed_text(key):
     if key.kind in ("int", "float"):
         return "%s from %g to %g" % ("a whole number" if key.kind == "int" else "a number",
                                      key.allowed[0], key.allowed[1])
-    if key.kind == "weights":
-        return "%s with numbers, separated by commas, or nothing" % ", ".join(key.allowed)
     return {"path": "a path", "bool": "True or False", "names": "one or more names",
             "names_or_none": "names, or nothing", "old": "anything"}[key.kind]
 
 
 def _value_text(value):
-    if isinstance(value, dict):
-        return ", ".join("%s %g" % item for item in sorted(value.items()))
     if isinstance(value, (list, tuple)):
         if any(" " in name for name in value):
             return ", ".join(value) + ("," if len(value) == 1 else "")
@@ -198,15 +190,25 @@ def config_text(config=None):
     values = (config or Config()).to_dict()
     lines = ["# Written by config_parser.py. Paths are relative to the folder that training is",
              "# started in. A line that starts with # is a comment."]
-    section = None
-    for key in CONFIG:
-        if key.section != section:
-            section = key.section
-            lines += ["", "[%s]" % section]
-        allowed = "" if key.kind in ("path", "old") else " (%s)" % allowed_text(key)
-        lines += ["# %s%s" % (key.comment, allowed),
-                  ("%s = %s" % (key.name, _value_text(values.get(key.name, key.default)))).rstrip()]
+    for section in SECTIONS:
+        keys = [key for key in CONFIG if key.section == section]
+        kept = [key for key in keys if is_kept_for_published_files(key)]
+        lines += ["", "[%s]" % section]
+        for key in [key for key in keys if key not in kept] + kept:
+            if key in kept[:1]:
+                lines += ["", "# ---- kept for published files: nothing to choose here"]
+            allowed = "" if key.kind in ("path", "old") else " (%s)" % allowed_text(key)
+            value = _value_text(values.get(key.name, key.default))
+            lines += ["# %s%s" % (key.comment, allowed), ("%s = %s" % (key.name, value)).rstrip()]
     return "\n".join(lines) + "\n"
+
+
+def is_kept_for_published_files(key):
+    """Whether a key leaves no choice: it is ignored, or has one allowed value.
+
+    Such keys stay in their published sections, where other readers look for them.
+    """
+    return key.kind == "old" or key.kind == "choice" and len(key.allowed) == 1
 
 
 def write_config(path, config=None):
@@ -243,15 +245,19 @@ def read_config(path):
     that is unknown, missing (see the module's docstring), of the wrong type or out of range.
     """
     parser = _parsed(path)
-    sections = list(collections.OrderedDict.fromkeys(key.section for key in CONFIG))
     for section in parser.sections():
-        if section not in sections:
+        if section not in SECTIONS:
             raise UserError("%s: unknown section [%s]%s; allowed: %s" % (
-                path, section, _close_to(section, sections),
-                ", ".join("[%s]" % name for name in sections)))
+                path, section, _close_to(section, SECTIONS),
+                ", ".join("[%s]" % name for name in SECTIONS)))
         known = [key.name for key in CONFIG if key.section == section]
         for name in parser.options(section):
-            if name not in known:
+            if REMOVED.get(name) == section:
+                if not _is_off(name, parser.get(section, name)):
+                    raise UserError("%s, section [%s]: the key %s = %s was removed, since it "
+                                    "made no measurable difference; remove the line" % (
+                                        path, section, name, parser.get(section, name)))
+            elif name not in known:
                 raise UserError("%s, section [%s]: unknown key %s = %s%s; allowed: %s" % (
                     path, section, name, parser.get(section, name), _close_to(name, known),
                     ", ".join(known)))
@@ -322,8 +328,6 @@ def _value(key, text):
         if not names and key.kind == "names":
             raise ValueError(text)
         return names
-    if key.kind == "weights":
-        return _weights(text, key.allowed)
     if key.kind == "choice":
         return _known(type(key.allowed[0])(text), key.allowed)
     number = int(text) if key.kind == "int" else float(text)
@@ -332,15 +336,13 @@ def _value(key, text):
     return number
 
 
-def _weights(text, allowed):
-    """{name: weight} of "name weight, name weight"; ValueError for anything else."""
-    weights = {}
-    for part in text.split(",") if text else ():
-        name, weight = part.split()
-        weights[_known(name, set(allowed) - set(weights))] = float(weight)
-        if not 0.0 <= weights[name] <= 1e6:
-            raise ValueError(text)
-    return weights
+def _is_off(name, text):
+    """Whether a removed key did nothing with this value: weights of 1, or rates of 0."""
+    off, parts = (1.0, text.split(",")) if name == "region_weights" else (0.0, [text])
+    try:
+        return all(float(part.split()[-1]) == off for part in parts if part.strip())
+    except ValueError:
+        return False
 
 
 def _known(value, allowed):

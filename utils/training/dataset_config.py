@@ -4,9 +4,8 @@ import os
 
 from utils.common.errors import UserError
 from utils.common.files import written_aside
-from utils.training.config import RECIPE, Config, config_text
+from utils.training.config import CONFIG_NAME, RECIPE, Config, config_text
 
-CONFIG_NAME = "training_config.cfg"
 TRAINING_SUBFOLDER = "training"
 TRAINING_STEPS, LEAST_EPOCHS = 4000, 4          # what the config asks for
 

@@ -1,7 +1,7 @@
 """What the training labels say of each channel and each frame, for the losses that ask: numpy."""
 import numpy as np
 
-from utils.common.channels import MODEL_CHANNELS, region
+from utils.common.channels import MODEL_CHANNELS
 from utils.common.constants import ANIMATION_FPS
 from utils.common.curve_math import runs
 from utils.scoring.metrics import CLOSED_SHARE
@@ -36,11 +36,6 @@ def _mean_of(subjects, function):
                                where=subject.valid[:, np.newaxis])
         frames += mask * np.sum(subject.valid)
     return total / np.maximum(frames, 1.0)
-
-
-def channel_weights(weight_of_region):
-    """[52] of {region: weight}; 1 for the regions that it leaves out."""
-    return np.array([weight_of_region.get(region(name), 1.0) for name in MODEL_CHANNELS])
 
 
 def closures(subject):

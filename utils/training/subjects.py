@@ -12,10 +12,10 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-from utils.common.constants import PROFILE_DEEPSPEECH, SAMPLE_RATE_HZ
+from utils.common.constants import AUDIO_BLOCK_S, PROFILE_DEEPSPEECH, SAMPLE_RATE_HZ
 from utils.common.errors import UserError
 from utils.common.files import allow_open_files
-from utils.dataset.recordings import BLOCK_S, Recording
+from utils.dataset.recordings import Recording
 from utils.dataset.sources import (MAPS_PER_SUBJECT, available_names, recordings_of_config,
                                    stem_of_name)
 from utils.training.augmentation import (augmentation_of, augmented_frames, augmented_sound,
@@ -164,7 +164,7 @@ def _augmented(recording, number):
         blocks, _ = recording.sound(PROFILE_DEEPSPEECH)
         # Whole: what stretches and echoes has no blocks.
         samples = augmented_sound(np.concatenate(list(blocks)), augmentation)
-        step = int(BLOCK_S * SAMPLE_RATE_HZ)
+        step = int(AUDIO_BLOCK_S * SAMPLE_RATE_HZ)
         return (samples[i:i + step] for i in range(0, len(samples), step)), SAMPLE_RATE_HZ
 
     digest = hashlib.sha256(("%s %r" % (recording.audio_sha256, augmentation)).encode("ascii"))

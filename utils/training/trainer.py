@@ -24,8 +24,8 @@ from utils.network.losses import TrainingOptions
 from utils.network.voca_model import VocaModel
 from utils.training import validation
 from utils.training.batches import Batches
-from utils.training.config import Config, write_config
-from utils.training.label_statistics import (channel_weights, closures, known_channels,
+from utils.training.config import CONFIG_NAME, REMOVED, Config, write_config
+from utils.training.label_statistics import (closures, known_channels,
                                              label_deviations, label_means)
 from utils.training.progress_line import ProgressLine
 from utils.training.run_folder import (MAX_KEPT, best_folder, checkpoints_folder, existing_run,
@@ -36,7 +36,6 @@ from utils.training.summaries import Summaries
 SUMMARY_INTERVAL_STEPS = 20
 VALIDATION_INTERVAL_STEPS = 250     # at least this many between two validations
 PICTURE_S = 5.0                     # of one picture of curves
-CONFIG_NAME = "training_config.cfg"
 
 # What a resumed run must share with its beginning: sizes of the network, and the shuffling.
 FIXED_KEYS = ("feature_profile", "speech_encoder_size_factor", "expression_dim",
@@ -74,8 +73,6 @@ def training_model(config, subjects, batch_size):
     values = {name: getattr(config, name) for name in TrainingOptions._fields
               if hasattr(config, name)}
     values["batch_size"] = batch_size
-    if config.region_weights:
-        values["channel_weights"] = tuple(channel_weights(config.region_weights))
     if config.label_standardisation:
         values["channel_deviations"] = tuple(label_deviations(subjects))
     return VocaModel(filters_of_size_factor(config.speech_encoder_size_factor),
@@ -149,6 +146,10 @@ class Trainer(object):
                             % (prefix, before["name"], now["name"], advice))
         # A published checkpoint has no record of its config, but its profile is known.
         was_config = dict(info["config"] or {}, feature_profile=info["feature_profile"])
+        for key in REMOVED:
+            if was_config.get(key):
+                self._say("warning: %s was trained with %s = %s, an option that was removed: the "
+                          "run goes on without it" % (prefix, key, was_config[key]))
         # A record that does not know an option was made without it.
         before_options = Config() if info["config"] else self.config
         for key in FIXED_KEYS:

@@ -4,13 +4,13 @@ import collections
 import numpy as np
 
 from utils.common import channels, curve_math
-from utils.common.channels import MODEL_CHANNELS, region, reorder
+from utils.common.channels import MODEL_CHANNELS, region
 from utils.common.constants import ANIMATION_FPS, PROFILE_DEEPSPEECH, SAMPLE_RATE_HZ
 from utils.common.curve_math import runs
 from utils.common.errors import UserError
 from utils.media.loudness import silent_frames, speech_envelope
 from utils.network.losses import LOSS_NAMES
-from utils.scoring import metrics, scorecard
+from utils.scoring import scorecard
 from utils.scoring.metrics import (CLOSED_SHARE, NEAR_PHONE_S, correlation, mean_absolute_error,
                                    mouth_signals, region_means)
 from utils.training.batches import Batches, first_frames_of_runs
@@ -143,25 +143,17 @@ def scorecard_measures(predicted, subjects, silent):
 
 
 def _measures_of(face, labels, silent):
-    """SCORECARD_MEASURES alone: all of scorecard.measures take five times as long."""
-    opening, true_opening = [mouth_signals(either.weights, either.names).get("opening")
-                             for either in (face, labels)]
-    mouth = [name for name, curve in zip(labels.names, labels.weights.T)
-             if region(name) in channels.MOUTH_REGIONS
-             and curve.std(dtype=np.float64) >= channels.SCORED_DEVIATION]
-    found = {}
-    if mouth:
-        found["mouth_jitter_ratio"] = metrics.jitter_ratio(
-            reorder(face.weights, face.names, mouth), reorder(labels.weights, labels.names, mouth))
-    if opening is not None and curve_math.moves(true_opening):
-        found["opening_r"] = metrics.correlation(opening, true_opening)
-        lag_s, _ = metrics.best_lag(opening, true_opening, ANIMATION_FPS)
-        found["opening_lag_ms"] = None if lag_s is None else 1000.0 * lag_s
-        found["silence_leak"], _ = metrics.silence_leak(opening, silent)
-        closed, opened = label_spans(true_opening, silent)
-        found["closure_recall"], _ = metrics.closed_share(opening, closed, ANIMATION_FPS)
-        found["false_closure_rate"], _ = metrics.closed_share(opening, opened, ANIMATION_FPS)
-    return found
+    """scorecard.measures of SCORECARD_MEASURES alone: all of them take five times as long."""
+    scored = [name for name, curve in zip(labels.names, labels.weights.T)
+              if curve.std(dtype=np.float64) >= channels.SCORED_DEVIATION]
+    opening = mouth_signals(labels.weights, labels.names).get("opening")
+    closed, opened, wanted = None, None, SCORECARD_MEASURES
+    if opening is not None and curve_math.moves(opening):
+        closed, opened = label_spans(opening, silent)
+    else:                               # no closures without it, and a leak of what has no scale
+        wanted = [name for name in SCORECARD_MEASURES if name != "silence_leak"]
+    return scorecard.measures(face, labels, scored,
+                              scorecard.Speech(None, silent, closed, opened), only=wanted)
 
 
 def label_spans(opening, silent):

@@ -1,0 +1,107 @@
+"""The lock on a folder: who holds it is said, the dead hold nothing, nothing is left behind."""
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.paths import REPOSITORY
+from utils.common import folder_lock as locks
+from utils.common.errors import UserError
+from utils.common.folder_lock import LOCK_NAME, folder_lock
+
+HOLDER = """
+import sys
+from utils.common import folder_lock as locks
+if sys.argv[2] == "without":
+    locks.fcntl = locks.msvcrt = None
+with locks.folder_lock(sys.argv[1], "first.py", "wait"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(params=["with", "without"])
+def system_lock(request, monkeypatch):
+    """The lock of this system, and what is done where there is none."""
+    if request.param == "without":
+        monkeypatch.setattr(locks, "fcntl", None)
+        monkeypatch.setattr(locks, "msvcrt", None)
+        if os.name == "nt":
+            pytest.skip("Windows has a lock on every drive")
+    return request.param
+
+
+def holding_process(folder, system_lock):
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, folder, system_lock],
+                               cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               universal_newlines=True)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_second_process_is_told_who_holds_the_folder(tmp_path, system_lock):
+    folder = str(tmp_path / "run")
+    process = holding_process(folder, system_lock)
+    try:
+        with pytest.raises(UserError) as refusal:
+            with folder_lock(folder, "second.py", "set another folder"):
+                pytest.fail("two hold one folder")
+        message = str(refusal.value)
+        for part in (folder, "first.py (process %d on %s, since 20" % (process.pid, platform.node()),
+                     "; set another folder"):
+            assert part in message
+        assert "\n" not in message
+    finally:
+        process.communicate("")
+    assert process.returncode == 0 and not os.path.exists(folder)
+    with folder_lock(folder, "second.py", "wait"):
+        pass
+
+
+def test_a_killed_process_holds_nothing(tmp_path, system_lock):
+    folder = str(tmp_path / "run")
+    process = holding_process(folder, system_lock)
+    process.kill()
+    process.communicate()
+    assert LOCK_NAME in os.listdir(folder)
+    with folder_lock(folder, "second.py", "wait"):
+        with open(os.path.join(folder, LOCK_NAME)) as stream:
+            assert json.load(stream)["pid"] == os.getpid()
+    assert os.listdir(folder) == []                 # it was there before: it stays
+
+
+@pytest.mark.parametrize("text", ["", "not json", "{}", '{"pid": "x"}', '{"pid": 1'])
+def test_a_damaged_lock_file_holds_nothing(tmp_path, system_lock, text):
+    (tmp_path / LOCK_NAME).write_text(text)
+    with folder_lock(str(tmp_path), "a.py", "wait"):
+        pass
+
+
+def test_one_process_cannot_hold_a_folder_twice(tmp_path, system_lock):
+    folder = str(tmp_path / "run")
+    with folder_lock(folder, "a.py", "wait"):
+        with pytest.raises(UserError, match="a.py .process %d" % os.getpid()):
+            with folder_lock(os.path.join(folder, os.curdir), "b.py", "wait"):
+                pass
+        assert LOCK_NAME in os.listdir(folder)      # the refused one took nothing away
+
+
+def test_an_error_inside_releases_the_folder_and_keeps_what_is_in_it(tmp_path, system_lock):
+    folder = tmp_path / "run"
+    with pytest.raises(KeyError):
+        with folder_lock(str(folder), "a.py", "wait"):
+            (folder / "kept").write_text("x")
+            raise KeyError()
+    assert os.listdir(str(folder)) == ["kept"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0,
+                    reason="root may write anywhere")
+def test_a_folder_without_permission(tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(UserError, match="cannot write to the folder .*; choose another"):
+        with folder_lock(str(tmp_path), "a.py", "choose another"):
+            pass
