@@ -10,7 +10,7 @@ video, or beside NAME.wav or NAME.flac, is taken instead: a Live Link Face CSV, 
 debugout-*.txt, BEAT's or Audio2Face's JSON, a CSV of MediaPipe, what run_voca.py writes.
 
 Writes into --dataset_path (<training_data_path>/dataset):
-    dataset.json, subjects/     the arrays, and what is known of them; see training_data/README.md
+    dataset.json, subjects/     the arrays, and what is known of them; see docs/formats.md
     training_config.cfg         for run_training.py; kept where it was edited
     report.html                 the curves and the frames to judge the labels by (with --report)
 A second run redoes only what changed. The exit status is 1 where a subject failed; the others
@@ -22,7 +22,7 @@ import sys
 
 from utils.common.constants import DEFAULT_TRAINING_DATA
 from utils.common.errors import UserError, run_script
-from utils.common.script_flags import quoted
+from utils.common.script_flags import python_command, quoted
 from utils.dataset.label_kinds import LABEL_KINDS
 from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
 
@@ -128,7 +128,8 @@ def main():
     if what == "edited":
         print("%s was edited and is left as it is; remove it to have one with the subjects above"
               % config_path)
-    print("train with:\npython run_training.py --config %s" % quoted(config_path))
+    print("train with:\n%s --config %s" % (python_command("run_training.py"),
+                                            quoted(config_path)))
     if summary.failures:
         raise UserError("%d of %d subjects failed; the others are written"
                         % (len(summary.failures), len(summary.failures) + len(summary.redone)))

@@ -12,7 +12,7 @@
 3. trains on both, in training/default_checkpoint;
 4. puts the last checkpoint, without the optimiser's variables, and its record here.
 
-Without the real recordings it runs as well; model/README.md says what either gives. Run it again
+Without the real recordings it runs as well; docs/quality.md says what either gives. Run it again
 whenever ds_graph/deepspeech-mini changes: a checkpoint goes with the acoustic graph whose features
 it was trained on.
 """
@@ -28,7 +28,7 @@ from utils.training.config import Config
 
 SYNTHETIC_CORPUS, REAL_CORPUS = "./training/synthetic_corpus", "./training/real_corpus"
 RUN_FOLDER = "./training/default_checkpoint"
-# Of --real_data. What is shipped has none: neither makes the face of another better; see README.md.
+# Of --real_data. What is shipped has none: neither makes the face of another better; see docs/history.md.
 SPEAKERS = ("facegood",)
 # Copies at another speed, pitch and level (utils/training/augmentation.py), so that each source
 # counts.

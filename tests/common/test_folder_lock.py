@@ -50,8 +50,8 @@ def test_a_second_process_is_told_who_holds_the_folder(tmp_path, system_lock):
             with folder_lock(folder, "second.py", "set another folder"):
                 pytest.fail("two hold one folder")
         message = str(refusal.value)
-        for part in (folder, "first.py (process %d on %s, since 20" % (process.pid, platform.node()),
-                     "; set another folder"):
+        holder = "first.py (process %d on %s, since 20" % (process.pid, platform.node())
+        for part in (folder, holder, "; set another folder"):
             assert part in message
         assert "\n" not in message
     finally:

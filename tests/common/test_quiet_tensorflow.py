@@ -1,4 +1,4 @@
-"""utils/common/quiet_tensorflow.py: the prepared call, with TensorFlow's private one and without."""
+"""utils/common/quiet_tensorflow.py: a prepared call, by the private way and without."""
 import types
 
 import numpy as np

@@ -551,7 +551,8 @@ def test_script_trains_the_embedded_set(tmp_path):
     lines = done.stdout.split("\n")
     table = lines[[line.startswith("channel ") for line in lines].index(True) + 1:]
     assert [line.split()[0] for line in table[:53]] == list(MODEL_CHANNELS) + ["mean"]
-    command = re.search(r"python \S*run_voca.py --tf_model_fname (\S+) --ds_fname (\S+)", done.stdout)
+    command = re.search(r"python \S*run_voca.py --tf_model_fname (\S+) --ds_fname (\S+)",
+                        done.stdout)
     prefix = checkpoint.resolve_checkpoint(str(tmp_path / command.group(1)))
     info = checkpoint.read_checkpoint_info(prefix)
     assert info["feature_profile"] == "deepspeech"

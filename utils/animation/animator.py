@@ -35,10 +35,11 @@ class SpeechAnimator:
           reference_chunk_s: chunk length of the `reference` profile; the other has none.
           eye_motion_seed: of the blinks and brow raises (utils/animation/eye_motion.py); None
             leaves the network's output as it is. The `reference` profile gives the published
-          output, always. style: of a checkpoint that was trained with subject_styles; None is the
-          mean of all. tta_copies: 1, or TTA_COPIES vocal tracts that the voice is heard as (utils/
-            vocal_tract.py), each a run of the graph; None: the latter for a graph narrower than
-            the released. The `reference` profile has one, always.
+            output, always.
+          style: of a checkpoint that was trained with subject_styles; None is the mean of all.
+          tta_copies: test-time augmentation: 1, or TTA_COPIES copies of the voice by VTLP
+            (utils/deepspeech/vtlp.py), each a run of the graph; None: the latter for a graph
+            narrower than the released. The `reference` profile has one, always.
         """
         prefix, acoustic_graph = _load_both(checkpoint_path, acoustic_graph_path)
         info = read_checkpoint_info(prefix)

@@ -59,7 +59,7 @@ class Dataset(object):
 
     Attributes:
       path: as given.
-      subjects: OrderedDict {name: record}; see training_data/README.md for a record's keys.
+      subjects: OrderedDict {name: record}; see docs/formats.md for a record's keys.
       channels: the names of the targets' columns, MODEL_CHANNELS.
     Raises UserError for a manifest that is missing, damaged or of another version.
     """

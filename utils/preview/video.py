@@ -65,8 +65,9 @@ def ffmpeg_params(fps, has_sound):
     # moviepy writes the rate with two digits: 23.976 would drift 0.6 s in an hour.
     rate = str(fractions.Fraction(fps).limit_denominator(1001))     # 29.97... as 30000/1001
     filters = "setpts=N/(%s)/TB,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p" % rate
-    params = ["-loglevel", "error", "-vf", filters, "-r", rate, "-crf", str(CONSTANT_QUALITY), "-colorspace", "bt709",
-              "-color_primaries", "bt709", "-color_trc", "bt709", "-movflags", "+faststart"]
+    params = ["-loglevel", "error", "-vf", filters, "-r", rate, "-crf", str(CONSTANT_QUALITY),
+              "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
+              "-movflags", "+faststart"]
     if has_sound:
         # The features count samples from the stream's first one; so does the preview.
         params += ["-map", "0:v:0", "-map", "1:a:0", "-af", "asetpts=PTS-STARTPTS", "-c:a", "aac",

@@ -1,4 +1,4 @@
-"""A checkpoint, or another system's file, scored on one subject: the pipeline behind evaluate.py."""
+"""A checkpoint or another system's file, scored on a subject: the pipeline behind evaluate.py."""
 import collections
 import os
 

@@ -2,7 +2,7 @@
 
 A dataset of process_data.py; or the published files (raw_audio_path, verts_mmaps_path,
 data2array_verts_path and perhaps processed_audio_path); or a folder (training_data_path) of
-NAME.mp4 with NAME.csv beside it. training_data/README.md describes all. Channels that a source
+NAME.mp4 with NAME.csv beside it. docs/training.md and docs/formats.md describe all. Channels that a source
 lacks are masked, never zero.
 """
 import fnmatch
