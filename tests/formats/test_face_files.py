@@ -198,7 +198,8 @@ def test_rare_peaks_are_told_and_stay(tmp_path):
 def test_rows_of_zeros_are_a_lost_face_where_nothing_else_is_zero(tmp_path):
     weights = noisy_weights(60)
     weights[20:35] = 0.0
-    rows, _ = rows_of(put_table(tmp_path / "a.csv", {"time": np.arange(60) / 30.0}, weights))
+    rows, _ = rows_of(put_table(tmp_path / "a.csv", {
+        "time": np.arange(60) / 30.0, "_neutral": np.full(60, 0.01)}, weights))
     np.testing.assert_array_equal(np.flatnonzero(~rows.has_face), np.arange(20, 35))
     times_s, _, _ = read_face(str(tmp_path / "a.csv"))
     assert len(times_s) == 45

@@ -15,7 +15,7 @@ DELIMITERS = (",", ";", "\t", "|")
 DELIMITER_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*$", re.IGNORECASE)
 UNNAMED = re.compile(r"(unnamed: \d+(_level_\d+)?)?$", re.IGNORECASE)
 INDEX = re.compile(r"(index|level_0)$", re.IGNORECASE)
-PADDING = "\0\x1a"              # zero bytes of a file cut off, and DOS's end of file
+LINE_END = "\r\n\0\x1a"         # zero bytes of a file cut off, and DOS's end of file, among them
 
 
 def csv_rows(path):
@@ -28,7 +28,7 @@ def csv_rows(path):
     try:
         with open(path, encoding=text_encoding(path), errors="replace", newline="") as stream:
             # Python 3.7's csv knows no zero byte; a cell with one is no number anyway.
-            lines = (line.rstrip(PADDING).replace("\0", "\ufffd") for line in stream)
+            lines = (line.rstrip(LINE_END).replace("\0", "\ufffd") for line in stream)
             first = next((line for line in lines if line.strip()), "")
             said = DELIMITER_LINE.match(first)
             if said:
@@ -81,13 +81,15 @@ def _delimiter(header):
 def _named_columns(reader, first_line):
     columns, kept = None, []
     for cells in reader:
-        cells = [cell.strip().strip(PADDING) for cell in cells]
+        cells = [cell.strip() for cell in cells]
         if columns is None:
             columns = cells
             kept = [place for place, name in enumerate(columns)
                     if not UNNAMED.match(name) and not (place == 0 and INDEX.match(name))]
         while len(cells) > len(columns) and not cells[-1]:
             cells.pop()
-        row = [cells[place] for place in kept if place < len(cells)] + cells[len(columns):]
+        row = cells
+        if len(kept) < len(columns):
+            row = [cells[place] for place in kept if place < len(cells)] + cells[len(columns):]
         if any(row):
             yield reader.line_num + first_line - 1, row

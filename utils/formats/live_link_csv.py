@@ -191,9 +191,9 @@ def _read_header(path, columns):
 def _numbers(path, line, columns, cells):
     """float64 [columns - 1], all but the timecode; UserError names the first that is none."""
     try:
-        values = np.array([number(cell) for cell in cells[1:]])
+        values = np.array([float(cell) for cell in cells[1:]])
     except ValueError:
-        values = None
+        values = _with_decimal_commas(cells[1:])
     if values is not None and np.isfinite(values).all():
         return values
     for column, cell in zip(columns[1:], cells[1:]):
@@ -201,6 +201,13 @@ def _numbers(path, line, columns, cells):
             raise UserError("%s line %d: column %s is %r; expected a finite number"
                             % (path, line, column, cell))
     raise UserError("%s line %d: a number is too large" % (path, line))
+
+
+def _with_decimal_commas(cells):
+    try:
+        return np.array([number(cell) for cell in cells])
+    except ValueError:
+        return None
 
 
 def _counted_times_s(path, timecodes, warn):

@@ -11,7 +11,7 @@ import numpy as np
 from utils.common.errors import UserError
 from utils.formats.csv_text import csv_rows, number
 from utils.formats.face_kinds import TABLE
-from utils.formats.face_rows import face_rows, seconds_of, without_zero_rows
+from utils.formats.face_rows import CHANNEL_OF, face_rows, seconds_of, without_zero_rows
 
 AUDIO2FACE_PREFIX = "blendshapes."      # of its CSV's columns
 CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d*)?)$")     # H:MM:SS.sss, a timedelta
@@ -65,9 +65,10 @@ def read_shape_table(path, kind, warn):
     names = [columns[place].split(".")[-1] for place in places]
     weights = np.array(weights).reshape(-1, len(places))                # [frames, columns]
     has_face = np.ones(len(weights), bool)
-    if kind == TABLE and len(places):
+    if kind == TABLE:
         has_face = ~np.isnan(weights).all(axis=1)
-        has_face = without_zero_rows(np.nan_to_num(weights), has_face)
+        shapes = [place for place, name in enumerate(names) if name.lower() in CHANNEL_OF]
+        has_face = without_zero_rows(np.nan_to_num(weights[:, shapes]), has_face)
     times_s = seconds_of(path, columns[time], np.array(counted), unit, warn)
     return face_rows(path, kind, times_s, weights, names, warn, has_face)
 
