@@ -13,7 +13,6 @@ import argparse
 import gzip
 import json
 import struct
-import sys
 import zipfile
 
 import numpy as np
@@ -212,8 +211,9 @@ def skin_colours(part, uv):
     along = np.clip((np.abs(at[:, 0]) - 0.115) / 0.415, 0.0, 1.0)
     _, brow_y, thick = brow_line(along)
     beside = np.maximum(np.abs(at[:, 0]) - 0.53, 0) + np.maximum(0.115 - np.abs(at[:, 0]), 0)
-    colours = mixed(colours, BROW, 0.5 * np.exp(-((at[:, 1] - brow_y - 0.01) / (0.35 * thick + 0.02))
-                                                ** 2 - (beside / 0.02) ** 2) * (at[:, 2] > 1.0))
+    above = (at[:, 1] - brow_y - 0.01) / (0.35 * thick + 0.02)
+    brow = np.exp(-above ** 2 - (beside / 0.02) ** 2) * (at[:, 2] > 1.0)
+    colours = mixed(colours, BROW, 0.5 * brow)          # the skin between the brow's hairs
     rim = np.exp(-((at[:, 1] - 7.455) / 0.02) ** 2) * near(at, (0.31, 7.455, 1.36), 0.11)
     colours = mixed(colours, LASH, 0.25 * rim)
     # The lips and the mouth's inside are islands of the base mesh's UV map.
@@ -229,10 +229,12 @@ def skin_colours(part, uv):
 
 def make_skin(base):
     """The face, ears and neck; what the hair and the shirt hide is left out."""
-    turn, angle = hair_angles(base.positions)
-    is_hidden = (angle < hairline_angle(turn) - 0.30) & (base.positions[:, 1] > 7.0) & (
-        np.linalg.norm(base.positions - HAIR_CENTRE, axis=1) > 0.62)
-    shown = (neckline(base.positions) > np.where(base.positions[:, 2] < 0, -0.1, -0.22)) & (bust(base.positions) > 0) & (base.positions[:, 1] > 5.0) & ~is_hidden
+    at = base.positions
+    turn, angle = hair_angles(at)
+    is_below_hair = (angle < hairline_angle(turn) - 0.30) & (at[:, 1] > 7.0) & (
+        np.linalg.norm(at - HAIR_CENTRE, axis=1) > 0.62)
+    is_below_shirt = (neckline(at) < np.where(at[:, 2] < 0, -0.10, -0.22)) | (bust(at) < 0)
+    shown = ~is_below_hair & ~is_below_shirt & (at[:, 1] > 5.0)
     shown[NUM_BODY_VERTICES:] = False
     part = base.part(["body"], SKIN, shown)
     part.colours, part.is_inside = skin_colours(part, base.uv[part.places])
@@ -247,16 +249,16 @@ def make_shirt(base):
     part = base.part(["body"], CLOTH, inside)
     part.moves = {}
     part.positions = part.positions + 0.03 * part.normals
-    part = clipped(clipped(part, -neckline(part.positions)), bust)
-    hem = clipped(part, neckline(part.positions) + 0.10)
+    part = clipped(clipped(part, lambda at: -neckline(at)), bust)
+    hem = clipped(part, lambda at: neckline(at) + 0.10)
     hem.positions = hem.positions + 0.012 * hem.normals
     hem.colours = np.tile(CLOTH_HEM, (len(hem.positions), 1))
-    return joined([clipped(part, -0.05 - neckline(part.positions)), hem])
+    return joined([clipped(part, lambda at: -0.05 - neckline(at)), hem])
 
 
 def clipped(part, inside):
-    """The part where `inside` [n] (or a function of positions) is above 0, cut across triangles."""
-    inside = np.array(inside(part.positions) if callable(inside) else inside)
+    """The part where inside(positions) [n] is above 0, cut across triangles."""
+    inside = inside(part.positions)
     positions, normals, colours = list(part.positions), list(part.normals), list(part.colours)
     triangles, between = [], {}
 
@@ -356,6 +358,9 @@ def make_mouth(base):
     return joined(parts + [tongue])
 
 
+NUM_LASHES = 36                         # of an eye
+
+
 def make_lashes(base):
     """The upper lids' dark rims and hairs, on the lash cards of the base mesh.
 
@@ -385,9 +390,6 @@ def make_lashes(base):
                           {shape: at(moves) for shape, moves in base.moves.items()},
                           np.tile([0.0, 0.2, 1.0], (len(corners), 1))))
     return joined(parts)
-
-
-NUM_LASHES = 36
 
 
 def strip_triangles(row, count, is_closed):
@@ -450,7 +452,7 @@ class Surface(object):
         self.a, b, c = (part.positions[self.triangles[:, corner]] for corner in range(3))
         self.ab, self.ac = b - self.a, c - self.a
 
-    def first_hit(self, start, direction, is_last=False):
+    def hit(self, start, direction, is_last=False):
         """(distance, triangle, shares [3]) where a ray first (or last) meets it, or None."""
         p = np.cross(direction, self.ac)                                # [t, 3]
         det = (self.ab * p).sum(axis=1)
@@ -466,6 +468,9 @@ class Surface(object):
         order = np.where(hit, distance, -np.inf if is_last else np.inf)
         best = int(order.argmax() if is_last else order.argmin())
         return distance[best], best, np.array([1 - u[best] - v[best], u[best], v[best]])
+
+
+NUM_BROW_HAIRS = 100                    # of a brow
 
 
 def make_brows(skin):
@@ -489,8 +494,8 @@ def make_brows(skin):
             middle = 0.6 * root + 0.4 * tip
             corners = [(root, 0.004), (middle - wide, 0.010), (tip, 0.018), (middle + wide, 0.010)]
             for (x, y), lift in (corners if side > 0 else corners[::-1]):
-                _, triangle, share = front.first_hit(np.array([side * x, y, 3.0]),
-                                                     np.array([0.0, 0.0, -1.0]))
+                _, triangle, share = front.hit(np.array([side * x, y, 3.0]),
+                                               np.array([0.0, 0.0, -1.0]))
                 corners_at = front.triangles[triangle]
                 point = share.dot(skin.positions[corners_at])
                 positions.append(point + lift * share.dot(skin.normals[corners_at]))
@@ -504,9 +509,6 @@ def make_brows(skin):
     hairs = np.arange(len(positions)).reshape(-1, 4)
     triangles = np.concatenate([hairs[:, [0, 1, 2]], hairs[:, [0, 2, 3]]])
     return Part(positions, triangles, colours, moves, normals)
-
-
-NUM_BROW_HAIRS = 100
 
 
 def brow_line(along):
@@ -568,7 +570,7 @@ def make_hair(base):
             angle = max(share, 0.02) * end
             way = (np.cos(angle) * CROWN + np.sin(angle)
                    * (np.cos(turn) * FORWARD + np.sin(turn) * np.array([1.0, 0.0, 0.0])))
-            hit = scalp.first_hit(HAIR_CENTRE, way, is_last=True)
+            hit = scalp.hit(HAIR_CENTRE, way, is_last=True)
             ways[ring, place] = way
             radii[ring, place] = hit[0] if hit else np.nan
     for ring in range(HAIR_RINGS):                      # a gap, as behind the ear, is bridged
@@ -791,7 +793,7 @@ class GlbBuilder(object):
 def steps(metres):
     """Whole numbers of STEP_M, as the file holds lengths."""
     whole = np.round(np.asarray(metres) / STEP_M).astype(int)
-    assert np.abs(whole).max(initial=0) <= 32767 if whole.size else True
+    assert (np.abs(whole) <= 32767).all(), "too large for 16 bits"
     return whole
 
 
@@ -819,7 +821,8 @@ def make_glb(wheel_path):
     builder.binary += b"\0" * (-len(builder.binary) % 4)
     document = {
         "asset": {"version": "2.0", "copyright": COPYRIGHT, "generator": "avatar/make_head.py"},
-        "extensionsUsed": ["KHR_mesh_quantization"], "extensionsRequired": ["KHR_mesh_quantization"],
+        "extensionsUsed": ["KHR_mesh_quantization"],
+        "extensionsRequired": ["KHR_mesh_quantization"],
         "scene": 0, "scenes": [{"nodes": [0, 1]}],
         "nodes": [{"name": "face", "mesh": 0, "scale": [STEP_M] * 3},
                   {"name": "hair_and_shirt", "mesh": 1, "scale": [STEP_M] * 3}],

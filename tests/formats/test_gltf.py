@@ -1,6 +1,7 @@
 """utils/formats/gltf.py: a clip goes into an avatar's GLB and back, and nothing else changes."""
 import json
 import os
+import random
 import shutil
 import struct
 import subprocess
@@ -414,6 +415,53 @@ def test_random_damage_is_refused_or_read(tmp_path):
             read_glb_animation(tmp_path / "a.glb")
         except UserError as error:
             assert len(str(error)) < 1000
+
+
+def mutated(draw, document):
+    """The document with one entry dropped, doubled, or put in another's place."""
+    document = json.loads(json.dumps(document))
+    node = document
+    while isinstance(node, (dict, list)) and node:
+        parent = node
+        key = draw.choice(sorted(node)) if isinstance(node, dict) else draw.randrange(len(node))
+        node = node[key]
+        if draw.random() < 0.2:
+            break
+    choice = draw.random()
+    if choice < 0.15 and isinstance(parent, dict):
+        del parent[key]
+    elif choice < 0.25 and isinstance(parent, list):
+        parent.append(json.loads(json.dumps(parent[key])))
+    else:
+        parent[key] = json.loads(draw.choice(STRANGE))
+    return document
+
+
+STRANGE = ["null", "true", "-1", "0", "1", "2", "7", "100", "2147483648", "18446744073709551616",
+           "1.5", "1e308", '""', '"jawOpen"', '"VEC3"', '"\\ud800"', "[]", "{}", "[[]]", "[{}]",
+           '{"a": 1}', "5126", "[null, null, null, null, null]"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_strange_json_is_refused_or_used(tmp_path, seed, capsys):
+    draw = random.Random(seed)
+    write_glb(tmp_path / "whole.glb", golden(3), MODEL_CHANNELS, 30, _saved(tmp_path, WHOLE))
+    document, binary = read_glb(tmp_path / "whole.glb")
+    outcomes = set()
+    for _ in range(150):
+        strange = mutated(draw, document)
+        for _ in range(draw.randrange(3)):
+            strange = mutated(draw, strange)
+        (tmp_path / "a.glb").write_bytes(glb_bytes(strange, binary))
+        try:
+            write_glb(tmp_path / "out.glb", np.ones((2, 1)), ["jawOpen"], 30, tmp_path / "a.glb")
+            read_glb(tmp_path / "out.glb")
+            outcomes.add("used")
+            read_glb_animation(tmp_path / "a.glb")
+        except UserError as error:
+            assert len(str(error)) < 1000
+            outcomes.add("refused")
+    assert outcomes == {"used", "refused"}
 
 
 def _saved(folder, content):

@@ -53,7 +53,7 @@ def write_glb(path, weights, names, fps, avatar_path=None):
     weights = np.asarray(weights)
     if weights.ndim != 2 or weights.shape[1] != len(names) or not len(weights):
         raise ValueError("weights are %s for %d names" % (weights.shape, len(names)))
-    if not ((weights >= 0) & (weights <= 1)).all():
+    if weights.size and not (weights.min() >= 0 and weights.max() <= 1):
         raise ValueError("weights lie outside 0..1 (or are NaN)")
     avatar_path = DEFAULT_AVATAR if avatar_path is None else avatar_path
     document, binary, other_chunks = _read_chunks(avatar_path)
@@ -92,15 +92,19 @@ def read_glb(path):
     return document, binary
 
 
-def read_glb_animation(path):
+def _print_warning(line):
+    print("warning: %s" % line, file=sys.stderr)
+
+
+def read_glb_animation(path, warn=_print_warning):
     """(weights float32 [frames, k], names tuple of k, times_s float64 [frames]) of a GLB.
 
     names: the ARKit shapes among the animated morph targets, in the file's order. Weights
     stand as in the file, not clipped; times rise, in seconds. Meshes whose keys lie at other
     times are met by linear interpolation. Of cubic splines the values at the keys are taken.
     The animation is the one that write_glb names, else the first that moves such targets.
-    even_rate_hz says the times' frame rate. A shape that two meshes move unlike each other is
-    warned of on stderr, and the first counts.
+    even_rate_hz says the times' frame rate. `warn` is called with a line where two meshes move
+    a shape unlike each other, the first of which counts, and where animations are left out.
     Raises UserError for a GLB without such an animation.
     """
     document, binary, _ = _read_chunks(path)
@@ -123,11 +127,9 @@ def read_glb_animation(path):
         if name not in columns:
             columns[name] = values
         elif np.abs(columns[name] - values).max() > 1e-3:
-            print("warning: %s: two meshes move %s unlike each other; the first counts"
-                  % (path, name), file=sys.stderr)
+            warn("%s: two meshes move %s unlike each other; the first counts" % (path, name))
     if num_animations > 1:
-        print("warning: %s: %d animations move ARKit morph targets; one is read"
-              % (path, num_animations), file=sys.stderr)
+        warn("%s: %d animations move ARKit morph targets; one is read" % (path, num_animations))
     return (np.stack(list(columns.values()), axis=1).astype(np.float32), tuple(columns), times_s)
 
 
