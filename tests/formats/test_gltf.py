@@ -188,6 +188,16 @@ def test_two_targets_of_one_shape_do_not_move_twice(tmp_path):
     assert weights.tolist() == [0, 0, 1, 0.25, 0]
 
 
+def test_two_nodes_of_one_mesh_share_their_bytes(tmp_path):
+    document, binary = avatar()
+    document["nodes"].append({"name": "a twin's teeth", "mesh": 1})
+    (tmp_path / "a.glb").write_bytes(glb_bytes(document, binary))
+    write_glb(tmp_path / "out.glb", np.ones((1, 1)), ["jawOpen"], 30, tmp_path / "a.glb")
+    animation = read_glb(tmp_path / "out.glb")[0]["animations"][-1]
+    assert [(channel["target"]["node"], channel["sampler"])
+            for channel in animation["channels"]] == [(1, 0), (2, 1), (4, 1)]
+
+
 def animated(times_s, values, interpolation="LINEAR", kind="<f4", component=5126):
     """GLB bytes of the avatar, its two teeth targets moved by a clip of another program."""
     document, binary = avatar()
