@@ -9,6 +9,7 @@ A file that was edited is never written over without --force.
 import argparse
 
 from utils.common.errors import run_script
+from utils.common.script_flags import python_command, quoted
 from utils.training.config import CONFIG_NAME, write_default_config
 
 
@@ -26,8 +27,9 @@ def main():
     what = {"written": "wrote %s", "replaced": "replaced %s by the defaults",
             "unchanged": "%s is there already, with the defaults; left as it is"}
     print(what[write_default_config(args.config, args.force)] % args.config)
-    print("train with: python run_training.py%s" % (
-        "" if args.config == CONFIG_NAME else " --config %s" % args.config))
+    print("train with: %s%s" % (
+        python_command("run_training.py"),
+        "" if args.config == CONFIG_NAME else " --config %s" % quoted(args.config)))
 
 
 if __name__ == "__main__":

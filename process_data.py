@@ -22,7 +22,7 @@ import sys
 
 from utils.common.constants import DEFAULT_TRAINING_DATA
 from utils.common.errors import UserError, run_script
-from utils.common.script_flags import quoted
+from utils.common.script_flags import python_command, quoted
 from utils.dataset.label_kinds import LABEL_KINDS
 from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
 
@@ -128,7 +128,8 @@ def main():
     if what == "edited":
         print("%s was edited and is left as it is; remove it to have one with the subjects above"
               % config_path)
-    print("train with:\npython run_training.py --config %s" % quoted(config_path))
+    print("train with:\n%s --config %s" % (python_command("run_training.py"),
+                                           quoted(config_path)))
     if summary.failures:
         raise UserError("%d of %d subjects failed; the others are written"
                         % (len(summary.failures), len(summary.failures) + len(summary.redone)))

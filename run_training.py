@@ -21,7 +21,7 @@ import sys
 
 from utils.common.errors import run_script
 from utils.common.folder_lock import folder_lock
-from utils.common.script_flags import quoted
+from utils.common.script_flags import python_command, quoted
 from utils.training.config import CONFIG_NAME, Config, read_config
 
 
@@ -85,7 +85,7 @@ def num_frames(subjects):
 
 def command_that_runs(prefix, config):
     """The run_voca.py command line for a checkpoint of this run."""
-    command = "python run_voca.py --tf_model_fname %s" % quoted(prefix)
+    command = "%s --tf_model_fname %s" % (python_command("run_voca.py"), quoted(prefix))
     if config.deepspeech_graph_fname != Config().deepspeech_graph_fname:
         command += " --ds_fname %s" % quoted(config.deepspeech_graph_fname)
     return command
