@@ -129,7 +129,7 @@ def main():
         print("%s was edited and is left as it is; remove it to have one with the subjects above"
               % config_path)
     print("train with:\n%s --config %s" % (python_command("run_training.py"),
-                                            quoted(config_path)))
+                                           quoted(config_path)))
     if summary.failures:
         raise UserError("%d of %d subjects failed; the others are written"
                         % (len(summary.failures), len(summary.failures) + len(summary.redone)))

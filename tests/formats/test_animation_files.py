@@ -5,14 +5,11 @@ import os
 import numpy as np
 import pytest
 
+from tests.helpers.faces import random_weights
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS
 from utils.common.errors import UserError
 from utils.formats.npz import read_npz, write_npz
 from utils.formats.rokoko_json import write_rokoko_json
-
-
-def random_weights(num_frames):
-    return np.random.RandomState(0).rand(num_frames, 52).astype(np.float32)
 
 
 def test_npz_comes_back(tmp_path):

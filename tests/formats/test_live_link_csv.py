@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+from tests.helpers.faces import random_weights
 from utils.common.channels import LIVE_LINK_CSV_CHANNELS, MODEL_CHANNELS, UNREAL_CHANNELS, reorder
 from utils.common.errors import UserError
 from utils.formats.live_link_csv import (read_live_link_csv, read_live_link_take, timecode,
@@ -23,10 +24,6 @@ APP_HEADER = (
     "BrowOuterUpLeft,BrowOuterUpRight,CheekPuff,CheekSquintLeft,CheekSquintRight,"
     "NoseSneerLeft,NoseSneerRight,TongueOut,HeadYaw,HeadPitch,HeadRoll,LeftEyeYaw,"
     "LeftEyePitch,LeftEyeRoll,RightEyeYaw,RightEyePitch,RightEyeRoll")
-
-
-def random_weights(num_frames, seed=0):
-    return np.random.RandomState(seed).rand(num_frames, 52).astype(np.float32)
 
 
 def unreal_import(path):

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.helpers.faces import random_weights
 from tests.helpers.paths import REPOSITORY
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS, reorder
 from utils.common.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
@@ -34,10 +35,6 @@ def evaluate(*arguments):
 
 # ---- face files
 
-def random_weights(num_frames=12):
-    return np.random.RandomState(0).rand(num_frames, 52).astype(np.float32)
-
-
 def audio2face(weights):
     return {"exportFps": 30, "trackPath": "a.wav", "numPoses": 52, "numFrames": len(weights),
             "facsNames": list(UNREAL_CHANNELS), "weightMat": weights.tolist()}
@@ -60,7 +57,7 @@ def nim_csv(weights):
 
 
 def test_every_format_gives_the_same_face(tmp_path):
-    weights = random_weights()                              # [12, 52] in Unreal's order
+    weights = random_weights(12)                            # [12, 52] in Unreal's order
     paths = [tmp_path / name for name in ("a.csv", "b.npz", "c.json", "d.json", "e.csv", "f.csv")]
     write_live_link_csv(str(paths[0]), weights, UNREAL_CHANNELS, 30)
     write_npz(str(paths[1]), weights, UNREAL_CHANNELS, 30)

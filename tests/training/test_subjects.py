@@ -11,6 +11,7 @@ import pytest
 from scipy.io import wavfile
 
 from tests.helpers.datasets import GRAPH
+from tests.helpers.faces import random_weights
 from tests.helpers.fake_features import FakeStream
 from utils.common.channels import (CHANNELS_BEYOND_TRACKER, MODEL_CHANNELS, TRACKER_CHANNELS,
                                    UNREAL_CHANNELS, reorder)
@@ -40,10 +41,6 @@ def config(tmp_path):
 
 def sound(num_samples, seed=0):
     return (np.random.RandomState(seed).randn(num_samples) * 0.1).astype(np.float32)
-
-
-def random_weights(num_frames, num_channels=52, seed=0):
-    return np.random.RandomState(seed).rand(num_frames, num_channels).astype(np.float32)
 
 
 def load(config, names=("1.mp4",), graph=GRAPH):

@@ -13,6 +13,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+import run_training
 from tests.helpers import training_runs
 from tests.helpers.paths import REPOSITORY
 from tests.helpers.training_runs import small_config, small_subject, small_subjects, start
@@ -551,9 +552,9 @@ def test_script_trains_the_embedded_set(tmp_path):
     lines = done.stdout.split("\n")
     table = lines[[line.startswith("channel ") for line in lines].index(True) + 1:]
     assert [line.split()[0] for line in table[:53]] == list(MODEL_CHANNELS) + ["mean"]
-    command = re.search(r"python \S*run_voca.py --tf_model_fname (\S+) --ds_fname (\S+)",
-                        done.stdout)
-    prefix = checkpoint.resolve_checkpoint(str(tmp_path / command.group(1)))
+    command = re.search(r"\npython (\S+) --tf_model_fname (\S+)\n$", done.stdout)
+    assert command.group(1) == os.path.join(REPOSITORY, "run_voca.py")
+    prefix = checkpoint.resolve_checkpoint(str(tmp_path / command.group(2)))
     info = checkpoint.read_checkpoint_info(prefix)
     assert info["feature_profile"] == "deepspeech"
     assert info["acoustic_graph"]["name"] == "deepspeech-mini/output_graph.tflite"
@@ -593,6 +594,12 @@ def test_script_that_fails_leaves_no_folder(tmp_path):
         checkpoint_dir="training", deepspeech_graph_fname="none.pb"))
     failed = run_script(tmp_path)
     assert failed.returncode == 1 and os.listdir(str(tmp_path)) == ["training_config.cfg"]
+
+
+def test_the_command_names_a_graph_that_is_not_the_default():
+    command = run_training.command_that_runs("a b", Config(deepspeech_graph_fname="x/y.pb"))
+    assert command.endswith('run_voca.py --tf_model_fname "a b" --ds_fname %s'
+                            % os.path.join("x", "y.pb"))
 
 
 def test_script_names_what_is_wrong_with_its_flags(tmp_path):
