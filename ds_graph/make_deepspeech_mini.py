@@ -74,7 +74,7 @@ def main():
                         help="real speech to learn from, too (ds_graph/align_speech.py)")
     parser.add_argument("--start_from", metavar="PB", help="an output_graph.pb to train on")
     parser.add_argument("--teachers", nargs="+", metavar="PB", default=[], help="output_graph.pb "
-                        "of any width; what they say together is learnt, too")
+                        "of any width, for distillation: their mean output is a target too")
     parser.add_argument("--mean_with", metavar="PB", help="the files hold the mean of what was "
                         "trained and this output_graph.pb, which training started from")
     parser.add_argument("--learning_rate", type=float, default=LEARNING_RATE,

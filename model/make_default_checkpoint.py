@@ -6,7 +6,7 @@
 
 1. writes a corpus of synthetic speakers, and of aligned real speech, to training/synthetic_corpus,
    unless it is there already (utils/speech/synthetic_subjects.py; it names the Debian packages that
-   speak), with the faces of the teacher;
+   speak), with the faces of the coarticulation model;
 2. with --real_data, writes the recordings of real faces there as the dataset training/real_corpus,
    each source with its own channels, on one scale (utils/dataset/real_corpus.py);
 3. trains on both, in training/default_checkpoint;
@@ -102,7 +102,7 @@ def main():
                         help="of synthetic speech to train on (%(default)s)")
     parser.add_argument("--epochs", type=int, default=8, help="passes over all (%(default)s)")
     parser.add_argument("--aligned", nargs="+", metavar="FOLDER", default=[],
-                        help="real speech that the teacher speaks, too (ds_graph/align_speech.py)")
+                        help="real speech to train on, too (ds_graph/align_speech.py)")
     parser.add_argument("--real_data", metavar="FOLDER", help="real recordings to train on, too")
     parser.add_argument("--speakers", nargs="+", choices=list(SOURCES), default=list(SPEAKERS),
                         help="of the real recordings, those to train on (%s)" % " ".join(SPEAKERS))

@@ -116,7 +116,7 @@ def test_a_recording_at_another_rate_is_told(recordings):
         aligned.aligned_minutes([path])
 
 
-def test_many_minutes_of_real_speech_are_heard_less_often(recordings, tmp_path, monkeypatch):
+def test_many_minutes_of_real_speech_are_used_less_often(recordings, tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(streams, "write_stream", lambda task: made.append(task))
     monkeypatch.setattr(streams.multiprocessing, "Pool",

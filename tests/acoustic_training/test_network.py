@@ -1,4 +1,4 @@
-"""utils/acoustic_training/network.py: weights, their gradient, and what unknown letters teach."""
+"""utils/acoustic_training/network.py: weights, their gradient, and unknown letters."""
 import os
 
 import numpy as np
@@ -106,7 +106,7 @@ def test_a_pb_holds_what_is_on_the_grid_in_eight_bits(tmp_path):
     assert "layer_2/weights_eight_bits".encode() in (tmp_path / "eight.pb").read_bytes()
 
 
-def test_unknown_letters_teach_no_spelling():
+def test_unknown_letters_have_no_spelling_loss():
     width, num_frames, blank = 8, 12, BLANK_INDEX
     random = np.random.RandomState(0)
     initial = network.random_weights(width, seed=1)
@@ -146,7 +146,7 @@ def test_unknown_letters_teach_no_spelling():
     assert all(np.isfinite(value).all() for value in weights.values())
 
 
-def test_teachers_say_what_three_hearings_of_their_files_do():
+def test_teachers_give_the_mean_of_their_files_over_three_vtlp_copies():
     num_frames, teacher = 32, graph_files.weights_of_pb(MINI_PB)
     samples = read_audio(os.path.join(REPOSITORY, "audio", "test_sentence.wav"))
     mfccs = np.pad(mfcc_of_samples(samples), ((9, 9), (0, 0)), "constant")
@@ -154,7 +154,7 @@ def test_teachers_say_what_three_hearings_of_their_files_do():
     with tf.Graph().as_default(), tf.Session() as session:
         fed = tf.placeholder(tf.float32, [1, num_frames + 18, 26])
         states = [tuple(tf.placeholder(tf.float32, [1, 400]) for _ in "ch") for _ in STRETCHES]
-        said, new_states = training_graph.teachers_say(fed, num_frames, [teacher], states)
+        said, new_states = training_graph.mean_of_teachers(fed, num_frames, [teacher], states)
         state, found = [(np.zeros((1, 400)),) * 2] * len(STRETCHES), []
         for first in (0, num_frames):
             values = dict(zip(states, state))
@@ -164,7 +164,7 @@ def test_teachers_say_what_three_hearings_of_their_files_do():
     np.testing.assert_allclose(np.concatenate(found), expected[:2 * num_frames], atol=1e-3)
 
 
-def test_what_teachers_say_is_learnt():
+def test_what_mean_of_teachers_is_learnt():
     width, num_frames, lanes = 8, 12, 4
     random = np.random.RandomState(0)
     initial = network.random_weights(width, seed=1)
@@ -185,7 +185,7 @@ def test_what_teachers_say_is_learnt():
     assert losses[-1] < 0.3 * losses[0]
 
 
-def test_the_distance_of_saying_by_hand():
+def test_the_distillation_loss_by_hand():
     random = np.random.RandomState(0)
     logits, other = random.randn(2, 3, 5, 29) * 6.0
     counts = random.randint(1, 5, (3, 5))
@@ -197,7 +197,7 @@ def test_the_distance_of_saying_by_hand():
                           weights=counts)
     with tf.Graph().as_default(), tf.Session() as session:
         found, nothing = session.run([
-            training_graph.distance_of_saying(*(tf.constant(x, tf.float32) for x in parts))
+            training_graph.distillation_loss(*(tf.constant(x, tf.float32) for x in parts))
             for parts in ((logits, log_p, counts), (log_p, log_p, counts))])
     assert found == pytest.approx(expected, rel=1e-4) and abs(nothing) < 1e-5
 

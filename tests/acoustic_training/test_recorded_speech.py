@@ -1,4 +1,4 @@
-"""What is said in real recordings: texts beside them, and words of many languages in phones."""
+"""Texts of real recordings: those beside them, and words of many languages in phones."""
 import gzip
 import os
 import shutil
@@ -134,7 +134,7 @@ def test_stamps_dialogues_letters_and_syllables_come_with_their_texts(packages):
     assert all(one.samples.shape == (8000,) for one in found)
 
 
-def test_numbers_are_joined_and_each_heard_three_times(packages):
+def test_numbers_are_joined_and_each_used_three_times(packages):
     folder = packages / "stamps" / "symbols" / "math"
     folder.mkdir(parents=True)
     for number in range(4):

@@ -73,12 +73,12 @@ def test_a_room_holds_on_and_adds_no_sound_before():
 
 def test_breaths_are_in_the_pauses_only(silent):
     bands = np.full((len(silent), MEL_CHANNELS), -10.0)
-    heard = [augmentation._with_breaths(np.random.RandomState(seed), bands, silent, loud=0.0)
+    found = [augmentation._with_breaths(np.random.RandomState(seed), bands, silent, loud=0.0)
              for seed in range(10)]
-    assert all((breath[~silent] == bands[~silent]).all() for breath in heard)
+    assert all((breath[~silent] == bands[~silent]).all() for breath in found)
     short = np.arange(len(silent)) % 20 < 9
     assert (augmentation._with_breaths(np.random.RandomState(0), bands, short, 0.0) == bands).all()
-    assert np.mean([(breath[silent] > -9.0).any() for breath in heard]) >= 0.4
+    assert np.mean([(breath[silent] > -9.0).any() for breath in found]) >= 0.4
 
 
 def test_speech_swells_out_of_a_pause():
@@ -107,7 +107,7 @@ def test_digital_silence_and_what_is_nothing_else_stay(mfccs, silent):
         zeros.astype(np.float32))
 
 
-def test_the_same_seed_spoils_the_same(mfccs, silent):
+def test_the_same_seed_augments_alike(mfccs, silent):
     first, second = (augmentation.augmented(np.random.RandomState(3), mfccs, silent)
                      for _ in range(2))
     np.testing.assert_array_equal(first, second)
@@ -121,23 +121,23 @@ def test_noise_falls_or_rises_towards_high_bands_as_white_noise_does():
     assert min(rises) < -1.5 and max(rises) > white[-5] - white[5] > 1.0
 
 
-def test_what_is_hastened_keeps_its_order_and_each_letters_ends():
+def test_time_warping_keeps_the_order_and_each_letters_ends():
     letters = np.repeat(np.random.RandomState(0).randint(0, 29, 120), 5)
     paces = []
     for seed in range(20):
-        frames = augmentation.hastened(np.random.RandomState(seed), letters)
+        frames = augmentation.time_warped(np.random.RandomState(seed), letters)
         assert len(frames) == len(letters) and frames[0] == 0
         steps = np.diff(frames)
         anew = np.flatnonzero(steps < 0)
         assert len(anew) <= 1 and (steps[steps >= 0] <= 5).all()
-        heard = frames[:anew[0] + 1] if len(anew) else frames
-        changes = np.flatnonzero(np.diff(letters[:heard[-1] + 1]))
-        assert np.isin(changes, heard).all() and np.isin(changes + 1, heard).all()
-        paces += list(np.convolve(np.diff(heard), np.ones(40) / 40.0, "valid"))
+        found = frames[:anew[0] + 1] if len(anew) else frames
+        changes = np.flatnonzero(np.diff(letters[:found[-1] + 1]))
+        assert np.isin(changes, found).all() and np.isin(changes + 1, found).all()
+        paces += list(np.convolve(np.diff(found), np.ones(40) / 40.0, "valid"))
     assert min(paces) < 0.85 and max(paces) > 1.15
 
 
-def test_letters_and_phones_stay_with_what_is_heard_anew(mfccs, silent):
+def test_letters_and_phones_stay_with_the_augmented_stream(mfccs, silent):
     letters = np.arange(len(mfccs)) // 3
     for seed in range(5):
         changed, letters_then, phones = augmentation.augmented_stream(

@@ -1,4 +1,4 @@
-"""Closures, rounding, rest, smoothness and blinks of the labels' teacher."""
+"""Closures, rounding, rest, smoothness and blinks of the coarticulation model."""
 import numpy as np
 import pytest
 

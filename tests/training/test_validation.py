@@ -1,4 +1,4 @@
-"""Validation: each batch of each subject is told of that subject's style."""
+"""Validation: each batch of a subject gets that subject's style."""
 import numpy as np
 
 from utils.common.constants import NUM_BLENDSHAPES, NUM_LETTERS, WINDOW_FRAMES

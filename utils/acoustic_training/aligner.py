@@ -27,7 +27,7 @@ class Aligner(object):
             raise UserError("the aligner is missing: pip install pocketsphinx (5.0, Python 3.8 "
                             "and later)")
         # Without bestpath, which gives phones impossible durations, and with beams for phones that
-        # the model never heard in such a row.
+        # the model never met in such a row.
         self._aligner = pocketsphinx.Decoder(lm=None, loglevel="FATAL", bestpath=False,
                                              beam=1e-120, wbeam=1e-120, pbeam=1e-120)
 

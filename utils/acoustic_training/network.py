@@ -105,10 +105,10 @@ def block_lstm_gradient(op, *gradients):
         later_c = cell * kept[step]
         later_h = tf.matmul(sums[-1], state_kernel, transpose_b=True)
     flat = tf.concat(sums[::-1], axis=0)                                    # [T B, 4 width]
-    heard = tf.reshape(tf.concat([inputs, before_h], axis=2), [-1, num_in + width])
+    entered = tf.reshape(tf.concat([inputs, before_h], axis=2), [-1, num_in + width])
     back_inputs = tf.matmul(flat, kernel[:num_in], transpose_b=True)        # [T B, num_in]
     return [None, tf.reshape(back_inputs, tf.shape(inputs)), later_c, later_h,
-            tf.matmul(heard, flat, transpose_a=True), None, None, None,
+            tf.matmul(entered, flat, transpose_a=True), None, None, None,
             tf.reduce_sum(flat, axis=0)]
 
 
@@ -169,10 +169,10 @@ def mean_weights(variables, others):
 
 
 def widened(weights, width, seed):
-    """Weights of a network of `width` that says at first what the given, narrower one says.
+    """Weights of a network of `width` whose output is at first that of the given, narrower one.
 
-    Almost: the new units get random weights, and what the old ones hear of them is a tenth of
-    those, so that all learn.
+    Almost: the new units get random weights, and their weights into the old ones are a tenth
+    of that, so that all learn.
     """
     old = width_of(weights)
     wide = random_weights(width, seed)

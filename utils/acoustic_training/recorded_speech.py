@@ -1,4 +1,4 @@
-"""Recordings and what is said in them: real speech of Debian packages, GRID's clips, and other
+"""Recordings with their texts: real speech of Debian packages, GRID's clips, and other
 languages' voices of festival.
 
     asterisk-core-sounds-*          a telephone exchange's prompts: Allison Smith, in English and
@@ -42,7 +42,7 @@ ENGLISH = "en"
 PROMPTS_FOLDER = "/usr/share/asterisk/sounds"
 PROMPT_TEXTS = "/usr/share/doc/asterisk-core-sounds-{0}/core-sounds-{0}.txt.gz"
 ENGLISH_PROMPTS = "en_US_f_Allison"
-# Folder -> language of the texts, and as espeak-ng calls it, and where the texts are what is said.
+# Folder -> language, espeak-ng's name of it, and the prefix of names whose texts are spoken.
 FOREIGN_PROMPTS = {
     "es_MX_f_Allison": ("es", "es-419", ""), "fr_CA_f_June": ("fr", "fr", ""),
     "it_IT_m_Carlo": ("it", "it", ""), "ru_RU_f_IvrvoiceRU": ("ru", "ru", ""),
@@ -75,7 +75,7 @@ NUMBERS_FOLDER = os.path.join("symbols", "math")        # of the stamps
 NUMBER_LANGUAGES = {name: name for name in (
     "be bg ca de el es fr it ja ko lt nb nl pt ro ru sl sv".split())}
 NUMBER_LANGUAGES["nn"] = "nb"
-NUMBERS_JOINED = 3                  # in each recording; so each is heard three times
+NUMBERS_JOINED = 3                  # in each recording; so each is used three times
 FILLETS_FOLDER = "/usr/share/games/fillets-ng"
 FILLETS_LANGUAGE = "cs"
 FILLETS_LINE = re.compile(r'dialogId\("([^"]+)".*?dialogStr\("(.*?)"\)', re.DOTALL)
@@ -122,7 +122,7 @@ def english_recordings():
 
 
 def _prompts(folder, language_of_texts, language, parts=""):
-    """parts: how the names of those begin whose text is what is said."""
+    """parts: how the names of those begin whose text is the recording's."""
     with gzip.open(PROMPT_TEXTS.format(language_of_texts), "rt", encoding="utf-8-sig",
                    errors="replace") as stream:
         lines = re.findall(r"^([\w/-]+):(.*)$", stream.read(), re.MULTILINE)

@@ -22,7 +22,7 @@ def mfccs_of(bands):
 
 
 def augmented_stream(random, mfccs, letters, phones, silence):
-    """A recording said at another pace by another speaker elsewhere, and what is said when.
+    """Augment a recording in pace, speaker and room, with its letters and phones.
 
     Args:
       random: np.random.RandomState.
@@ -31,13 +31,13 @@ def augmented_stream(random, mfccs, letters, phones, silence):
     Returns:
       (MFCCs float32, letters, phones), as long.
     """
-    frames = hastened(random, letters)
+    frames = time_warped(random, letters)
     phones = phones[frames]
     return augmented(random, mfccs[frames], phones == silence), letters[frames], phones
 
 
 def augmented(random, mfccs, silent):
-    """Speech as another would have said it elsewhere.
+    """Augment speaker and room: the MFCCs of another speaker in another place.
 
     Args:
       random: np.random.RandomState.
@@ -73,13 +73,13 @@ def augmented(random, mfccs, silent):
     return np.where(digital[:, np.newaxis], mfccs, changed).astype(np.float32)
 
 
-def hastened(random, letters):
-    """Which frames to hear, and how often, so that the same is said faster here and slower there.
+def time_warped(random, letters):
+    """Frame numbers that play a recording faster here and slower there.
 
-    Stretches of 0.2 to 1.6 s pass over up to a third of their frames, or dwell on as many. Frames
-    at a letter's beginning or end (letters, int [n]) are never left out, so none falls away.
+    Stretches of 0.2 to 1.6 s leave out up to a third of their frames, or repeat as many. Frames
+    at a letter's beginning or end (letters, int [n]) are never left out, so no letter is lost.
 
-    Returns int [n]: numbers of frames, not falling; but what ends early begins anew.
+    Returns int [n], not falling; where the recording ends early it starts again from frame 0.
     """
     num_frames = len(letters)
     changes = np.concatenate(([True], letters[1:] != letters[:-1], [True]))

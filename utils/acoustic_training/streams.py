@@ -33,8 +33,8 @@ MOST_ALIGNED_MINUTES = 500.0        # of a folder's versions together
 def make_speech(folder, num_streams, aligned_folders=()):
     """Minute-long streams of speech in `folder`, made by all processors.
 
-    num_streams: of synthetic voices. Real speech in aligned_folders is heard up to STREAM_VERSIONS
-    times, each time in another place, in streams of its own for each folder.
+    num_streams: of synthetic voices. Real speech in aligned_folders is used up to
+    STREAM_VERSIONS times, each time augmented anew, in streams of its own for each folder.
     """
     from utils.speech.aligned import aligned_minutes, aligned_recordings
     tasks = [(seed, os.path.join(folder, "stream-%05d.npz" % seed), ())

@@ -70,7 +70,7 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
 
     start_from: an output_graph.pb, no wider, whose weights to begin with instead of random ones;
     it can spell already, so CTC joins in at once.
-    teachers: output_graph.pb of any width; what they say in the mean is learnt, too.
+    teachers: output_graph.pb of any width, for distillation: their mean output is a target too.
     """
     from utils.acoustic_training import graph_files, network, training_graph
     from utils.acoustic_training.streams import load_streams

@@ -1,4 +1,4 @@
-"""The acoustic network as a TF1 graph to train: streams in, losses and teachers' words out."""
+"""The acoustic network as a TF1 graph to train: streams in, losses out."""
 import collections
 
 import numpy as np
@@ -45,20 +45,20 @@ def floored(log_probabilities):
     return tf.maximum(log_probabilities, np.log(PROBABILITY_FLOOR))
 
 
-def teachers_say(mfccs, chunk_frames, teachers, states):
-    """The mean of what `teachers` (weights) say, each hearing three vocal tracts.
+def mean_of_teachers(mfccs, chunk_frames, teachers, states):
+    """Mean output of `teachers` (weights), each over three VTLP copies of the input.
 
     Returns (log-probabilities [T, B, 29], the new states, as many as `states`).
     """
     tracts = [tf.tensordot(mfccs, as_another_tract(stretch), 1) for stretch in STRETCHES]
-    said, new_states = [], []
+    theirs, new_states = [], []
     copies = [(contexts_of(tract, chunk_frames), weights)
                 for weights in teachers for tract in tracts]
     for (contexts, weights), state in zip(copies, states):
         logits, new_state = letter_logits(contexts, state, weights)
-        said.append(floored(tf.nn.log_softmax(logits)))                     # [T B, 29]
+        theirs.append(floored(tf.nn.log_softmax(logits)))                     # [T B, 29]
         new_states.append(new_state)
-    mean = tf.nn.log_softmax(tf.add_n(said) / len(said))
+    mean = tf.nn.log_softmax(tf.add_n(theirs) / len(theirs))
     return tf.reshape(mean, [chunk_frames, -1, NUM_LETTERS]), new_states
 
 
@@ -69,7 +69,7 @@ def training_graph(width, chunk_frames, initial, teachers=()):
       initial: weights of `random_weights` and `random_phone_weights`. The latter tell phones
         from the letters' log-probabilities and are left out of the files: they force letters
         that do not win to say which phone sounds, also where blank or space wins.
-      teachers: weights of graphs (weights_of_pb) of any width; what they say together of the same
+      teachers: weights of graphs (weights_of_pb) of any width; their mean output for the same
         degraded speech is learnt, too. Source: G. Hinton, O. Vinyals, J. Dean, "Distilling the
         knowledge in a neural network", 2015; the same input for both: L. Beyer et al., "Knowledge
         distillation: a good teacher is patient and consistent", CVPR 2022.
@@ -111,9 +111,9 @@ def training_graph(width, chunk_frames, initial, teachers=()):
                        lambda: tf.constant(0.0))
     teacher_loss = tf.constant(0.0)
     if teachers:
-        said, of_teachers = teachers_say(mfccs, chunk_frames, teachers, states[1:])
+        theirs, of_teachers = mean_of_teachers(mfccs, chunk_frames, teachers, states[1:])
         new_states += of_teachers
-        teacher_loss = distance_of_saying(logits, said, counts)
+        teacher_loss = distillation_loss(logits, theirs, counts)
     right, right_phones = (
         tf.cast(tf.equal(tf.argmax(scores, axis=-1, output_type=tf.int32), truth), tf.float32)
         for scores, truth in ((logits, letters_t), (phone_logits, flat_phones)))
@@ -128,15 +128,15 @@ def training_graph(width, chunk_frames, initial, teachers=()):
                  teacher_loss, accuracy, phone_accuracy, train, variables, weights)
 
 
-def distance_of_saying(logits, said, counts):
-    """How far logits [T, B, 29] are from log-probabilities; frames count `counts` [T, B].
+def distillation_loss(logits, theirs, counts):
+    """Distance of logits [T, B, 29] from the teachers' log-probabilities, weighted by `counts`.
 
-    What wins decides the first part; the second holds those that lose to it, too, as an animation
-    network takes them.
+    The Kullback-Leibler divergence is decided by the likeliest letter. The squared difference of
+    the floored log-probabilities, an animation network's input, covers the other letters too.
     """
-    saying = tf.nn.log_softmax(logits)
-    divergence = tf.reduce_sum(tf.exp(said) * (said - saying), axis=-1)     # [T, B]
-    squares = tf.reduce_mean(tf.square(floored(saying) - floored(said)), axis=-1)
+    ours = tf.nn.log_softmax(logits)
+    divergence = tf.reduce_sum(tf.exp(theirs) * (theirs - ours), axis=-1)     # [T, B]
+    squares = tf.reduce_mean(tf.square(floored(ours) - floored(theirs)), axis=-1)
     return weighted_mean(divergence + SQUARES_WEIGHT * squares, counts)
 
 
@@ -160,7 +160,7 @@ def spelling_loss(letters, logits):
     """CTC loss a frame of logits [T, B, 29] against what frame classes [B, T] collapse to.
 
     ctc_loss takes the last class as the blank, as DeepSpeech does. It refuses an empty text, so
-    a lane of silence gets a letter and no weight; the letter loss teaches silence. A lane with an
+    a lane of silence gets a letter and no weight; the letter loss covers silence. A lane with an
     unknown letter counts for nothing either.
     """
     blank = NUM_LETTERS - 1

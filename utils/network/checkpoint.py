@@ -226,8 +226,8 @@ def _reason(error):
     """The system's words in an error of writing; TensorFlow's hold 'PATH; REASON' in a line."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    told = [line for line in str(error).split("\n") if "; " in line]
-    return told[0].split("; ")[-1] if told else str(error).split("\n")[0]
+    found = [line for line in str(error).split("\n") if "; " in line]
+    return found[0].split("; ")[-1] if found else str(error).split("\n")[0]
 
 
 def delete_checkpoint(prefix):

@@ -37,7 +37,7 @@ class VocaModel(object):
       seed: of the initial weights.
       num_threads: that share the work of one operation, 0 = one per core. (The first session of
         a process decides for all.)
-      num_styles: of the speakers that the network tells apart; 0 = it is told of none.
+      num_styles: of speaking styles, a one-hot input; 0 = no such input.
     """
 
     def __init__(self, filters=FULL_FILTERS, expression_dim=EXPRESSION_DIM, training=None,
@@ -174,9 +174,9 @@ class VocaModel(object):
         """Fresh weights.
 
         Args:
-          untrained: [52] bool, the channels that no subject teaches: they say SILENT_LOGIT's 0
-            for good, where a channel without gradients would say 0.5.
-          means: [52], what the fresh network says, about; None: 0.5.
+          untrained: [52] bool, the channels that no subject has: their output is SILENT_LOGIT's
+            0 for good, where a channel without gradients would stay at 0.5.
+          means: [52], the fresh network's output, about; None: 0.5.
         """
         self.session.run(self._initializer)
         weights, biases = [variable for name in ("/weights", "/biases")

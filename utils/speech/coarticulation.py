@@ -1,4 +1,4 @@
-"""From phones with their times to 52 blendshape curves: the teacher of the synthetic corpus.
+"""From phones with their times to 52 blendshape curves: the labels of the synthetic corpus.
 
 Coarticulation is the dominance-function model of
 

@@ -24,8 +24,8 @@ from utils.speech.texts import sentences, word_list
 LEAD_S = 0.5                        # silence before the first sentence and after the last
 SPEECH_RMS = 0.08                   # about -22 dBFS
 STRESS_ENVELOPE_S = 0.10
-# A real face follows its sound later than the phone times of the teacher have it: measured on two
-# speakers, captured and tracked, by one frame.
+# A real face follows its sound one frame later than the coarticulation model's phone times:
+# measured on two speakers, captured and tracked.
 LATER_FRAMES = 1
 SUBJECT_S = 60.0                    # length of a subject of the larger corpus, about
 RESTING_EVERY = 6                   # one subject in so many says nothing, of each source
@@ -33,7 +33,7 @@ BREATH_SHARE = 0.8                  # of the pauses
 BREATH_FORMANTS_HZ = ((350, 900), (900, 1900), (2000, 3000), (3200, 4500))
 CLEAN_SHARE = 0.25                  # subjects whose sound is left as it was synthesised
 SUBJECT_VERSIONS = 2
-VALIDATION_VOICES = HELD_OUT_VOICES     # voices that the acoustic graph never heard either
+VALIDATION_VOICES = HELD_OUT_VOICES     # voices that the acoustic graph never met either
 
 
 def speak_passage(texts, voice, speed, pitch, pauses_s):
@@ -144,7 +144,7 @@ def write_corpus(folder, minutes, aligned_folders=(), seed=0):
 
     Args:
       folder; minutes of synthetic speech for training; seed: of everything drawn.
-      aligned_folders: of real speech, heard SUBJECT_VERSIONS times, each time in another place.
+      aligned_folders: of real speech, used SUBJECT_VERSIONS times, each time augmented anew.
     Returns:
       names of the training subjects, names of the validation subjects (one for each voice of
       VALIDATION_VOICES).
@@ -164,11 +164,11 @@ def write_corpus(folder, minutes, aligned_folders=(), seed=0):
         random = np.random.RandomState(seeds)
         if number % RESTING_EVERY == RESTING_EVERY - 1:
             samples, phones = resting_passage(SUBJECT_S, random)
-            heard = samples
+            sound = samples
         else:
             samples, phones = passage(random)
-            heard = _heard(samples, phones, random)
-        write_subject(folder, name, heard, face_of_passage(samples, phones, seed=number))
+            sound = _augmented(samples, phones, random)
+        write_subject(folder, name, sound, face_of_passage(samples, phones, seed=number))
 
     for number in range(num_training):
         add("synthetic-%04d" % number, number, [seed, number],
@@ -225,10 +225,10 @@ def _real_passage(paths, random):
     return passage_of(utterances, random.choice([0.05, 0.15, 0.3, 0.5, 0.8], len(utterances)))
 
 
-def _heard(samples, phones, random):
+def _augmented(samples, phones, random):
     """A passage with breaths, most of them augmented."""
-    heard = with_breaths(samples, phones, random)
-    return augment(random, heard) if random.rand() > CLEAN_SHARE else heard
+    breathing = with_breaths(samples, phones, random)
+    return augment(random, breathing) if random.rand() > CLEAN_SHARE else breathing
 
 
 def _is_there(folder, name):

@@ -1,6 +1,6 @@
 """Augmented copies of a recording: another speed, pitch and level, with noise and an echoing room.
 
-A face that was recorded once, in one room, by one microphone, teaches a network that room too.
+From one recording, in one room, by one microphone, a network learns that room too.
 The copies go through the acoustic network like any sound, once, and their labels are stretched
 by the speed. What a copy is follows from the recording and the copy's number alone.
 """

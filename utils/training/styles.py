@@ -1,11 +1,11 @@
-"""Speakers told apart by a network: which style a subject has, as the network is told of it."""
+"""Speaking styles: which style a subject has, as the one-hot vector that the network takes."""
 import numpy as np
 
 
 def style_of_subject(name, styles):
     """[len(styles)]: 1 at the style that the subject's name begins with (the longest such).
 
-    A subject of no style is told of as the mean of all, as is speech at inference by default.
+    A subject without a style gets the mean of all, as inference does by default.
     None where there are no styles.
     """
     if not styles:

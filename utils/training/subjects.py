@@ -36,10 +36,10 @@ class Subject(object):
       mask: float32 [52], 1 where the source has the channel and it moves, else 0 (the targets
         there mean nothing).
       audio_sha256: of the sound, hex.
-      labels_sha256: of all that the targets come from, hex; None where nobody has told.
+      labels_sha256: of all that the targets come from, hex; None where it is not known.
       valid: bool [frames], False where the targets mean nothing (no face, two faces, a jump).
       sound: function of a feature profile: (iterator of float32 sample blocks, their rate in Hz);
-        None where nobody has told.
+        None where it is not known.
     """
 
     def __init__(self, name, windows, targets, mask, audio_sha256, valid=None,
