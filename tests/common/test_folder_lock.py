@@ -11,26 +11,40 @@ from tests.helpers.paths import REPOSITORY
 from utils.common import folder_lock as locks
 from utils.common.errors import UserError
 from utils.common.folder_lock import LOCK_NAME, folder_lock
+fcntl = pytest.importorskip("fcntl", reason="the locks are tried by means of Unix's")
 
 HOLDER = """
 import sys
+from tests.common.test_folder_lock import modules_of
 from utils.common import folder_lock as locks
-if sys.argv[2] == "without":
-    locks.fcntl = locks.msvcrt = None
+locks.fcntl, locks.msvcrt = modules_of(sys.argv[2])
 with locks.folder_lock(sys.argv[1], "first.py", "wait"):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
-@pytest.fixture(params=["with", "without"])
+class WindowsLock(object):
+    """Windows' module, by the lock of Unix."""
+    LK_NBLCK = 2
+
+    @staticmethod
+    def locking(handle, mode, num_bytes):
+        assert (mode, num_bytes) == (WindowsLock.LK_NBLCK, 1)
+        assert os.lseek(handle, 0, os.SEEK_CUR) == locks.LOCKED_BYTE
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def modules_of(kind):
+    """(fcntl, msvcrt) as folder_lock finds them on a system of this kind."""
+    return {"unix": (fcntl, None), "windows": (None, WindowsLock), "neither": (None, None)}[kind]
+
+
+@pytest.fixture(params=["unix", "windows", "neither"])
 def system_lock(request, monkeypatch):
-    """The lock of this system, and what is done where there is none."""
-    if request.param == "without":
-        monkeypatch.setattr(locks, "fcntl", None)
-        monkeypatch.setattr(locks, "msvcrt", None)
-        if os.name == "nt":
-            pytest.skip("Windows has a lock on every drive")
+    """Unix's lock, Windows's, and what is done where there is none (some network drives)."""
+    for name, module in zip(("fcntl", "msvcrt"), modules_of(request.param)):
+        monkeypatch.setattr(locks, name, module)
     return request.param
 
 
