@@ -9,6 +9,11 @@ class UserError(Exception):
     """
 
 
+def print_warning(text):
+    """What the readers do with a warning where nobody else takes it: one line on stderr."""
+    print("warning: %s" % " ".join(str(text).split()), file=sys.stderr)
+
+
 def run_script(main):
     """Call main(); a UserError ends the process with its line on stderr and status 1.
 

@@ -8,14 +8,14 @@ import imageio_ffmpeg
 from utils.common.errors import UserError
 
 
-def ffmpeg_reading(path, verbosity):
+def ffmpeg_reading(path, verbosity, input_options=()):
     """The beginning of a command that reads `path`.
 
     file: keeps a name with a colon or a leading dash a name; the whitelist keeps a file that
-    refers to others from fetching them.
+    refers to others from fetching them. input_options: what stands before -i.
     """
-    return [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", verbosity,
-            "-protocol_whitelist", "file,pipe", "-i", "file:" + path]
+    return ([imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", verbosity,
+             "-protocol_whitelist", "file,pipe"] + list(input_options) + ["-i", "file:" + path])
 
 
 def media_report(path):
@@ -75,10 +75,10 @@ def reason(report, path):
     return first_line(line.replace("file:" + path + ": ", ""))
 
 
+# ---- the media's clock
+
 NOMINAL_RATES = (24, 25, 30, 48, 50, 60, 100, 120, 240)
 
-
-# ---- the media's clock
 
 def media_timecode_s(media_path):
     """Time of day in seconds at which a video or sound begins, by its timecode; None without.
