@@ -32,7 +32,7 @@ from utils.common.errors import UserError, print_warning
 from utils.common.files import written_aside
 from utils.common.pcm import to_int16
 from utils.media.ffmpeg import (check_media_file, duration_s, ffmpeg_reading, first_line,
-                                media_report, reason)
+                                media_report, reason, start_ffmpeg, stream_kept)
 from utils.media.wav_header import wav_decoder
 
 # Files of sound alone; a file given by name is heard whatever its extension.
@@ -94,15 +94,17 @@ class AudioFile(object):
     def file_for_ffmpeg(self):
         """Yield (path, audio stream) of what ffmpeg by itself reads as this sound.
 
-        That is the file, or a temporary wav [mono] where ffmpeg misreads it or its channels cancel.
+        That is the file, or a temporary wav [mono] where ffmpeg misreads it, needs its picture for
+        its clock, or its channels cancel.
         """
-        if not self._stream.input_options and self._heard_channel() < 0:
+        plain = not self._stream.input_options and not self._stream.kept
+        if plain and self._heard_channel() < 0:
             yield self.path, self.stream
             return
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "sound.wav")
             command = self._command(self.sample_rate_hz, ["-c:a", "pcm_f32le", path])
-            if subprocess.call(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            if start_ffmpeg(command, stderr=subprocess.DEVNULL).wait():
                 raise UserError("%s could not be rewritten for ffmpeg in %s; check the free space"
                                 % (self.path, folder))
             yield path, 0
@@ -111,9 +113,8 @@ class AudioFile(object):
         """Yield checked float32 mono blocks of a second or so at `rate_hz`."""
         num_seen, silent = 0, True
         with tempfile.TemporaryFile() as complaints:
-            process = subprocess.Popen(
-                self._command(rate_hz, ["-f", "f32le", "pipe:1"]), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=complaints)
+            process = start_ffmpeg(self._command(rate_hz, ["-f", "f32le", "pipe:1"]),
+                                   stdout=subprocess.PIPE, stderr=complaints)
             try:
                 while True:
                     payload = process.stdout.read(rate_hz * PIPE_SAMPLE.itemsize)
@@ -157,7 +158,8 @@ class AudioFile(object):
                 "%.9f*c%d" % (share, place) for place in range(self.num_channels))))
         # first_pts: a stream that starts late keeps its place in time.
         filters.append("aresample=%d:async=1:first_pts=0" % rate_hz)
-        return (_reading(self.path, self._stream, "error") + ["-af", ",".join(filters)] + output)
+        return (_reading(self.path, self._stream, "error") + ["-af", ",".join(filters)] + output
+                + self._stream.kept)
 
     def _heard_channel(self):
         """The channel that is heard alone since the mean cancels; -1: the mean is heard."""
@@ -204,8 +206,10 @@ class AudioFile(object):
                             % (self.path, num_held / float(rate_hz), MIN_AUDIO_S))
 
 
-# One audio stream of a file. number: from 0. input_options: what ffmpeg must be told before -i.
-_Stream = collections.namedtuple("_Stream", "number input_options sample_rate_hz num_channels")
+# One audio stream of a file. number: from 0. input_options, kept: what ffmpeg must be told before
+# -i and after the output.
+_Stream = collections.namedtuple(
+    "_Stream", "number input_options kept sample_rate_hz num_channels")
 
 
 def open_audio(path, warn=print_warning):
@@ -218,7 +222,6 @@ def open_audio(path, warn=print_warning):
     check_media_file(path, "a file with sound in it", "audio",
                      "a wav, mp3, flac, ogg, m4a, mp4 or the like")
     decoder = wav_decoder(path)
-    input_options = ["-c:a", decoder] if decoder else []
     report = media_report(path)
     streams = _by_default(report)
     if not streams:
@@ -227,16 +230,17 @@ def open_audio(path, warn=print_warning):
                             % path)
         raise UserError("%s is not audio that ffmpeg can read (%s); give a wav, mp3, flac, ogg, "
                         "m4a, mp4 or the like" % (path, reason(report, path)))
-    opened = _opened(path, streams, input_options, warn)
+    opened = _opened(path, streams, ["-c:a", decoder] if decoder else [],
+                     stream_kept(report, "V:0"), warn)
     return AudioFile(path, duration_s(report), opened, warn)
 
 
-def _opened(path, numbers, input_options, warn):
+def _opened(path, numbers, input_options, kept, warn):
     """The _Stream to hear of the audio streams `numbers`, the best first."""
     silent, failure = None, None
     for number in numbers:
         try:
-            stream = _probed(path, number, input_options)
+            stream = _probed(path, _Stream(number, input_options, kept, None, None))
         except UserError as error:                  # a codec that this ffmpeg lacks, say
             failure = failure or error
             continue
@@ -260,14 +264,13 @@ def _by_default(report):
     return sorted(range(len(is_default)), key=lambda place: not is_default[place])
 
 
-def _probed(path, number, input_options):
-    """The _Stream of an audio stream; UserError where it gives no frame."""
-    stream = _Stream(number, input_options, None, None)
+def _probed(path, stream):
+    """The _Stream with its rate and channels; UserError where it gives no frame."""
     # An .au header on the pipe is the plainest way to be told rate and channels.
-    probe = subprocess.Popen(
+    probe = start_ffmpeg(
         _reading(path, stream, "info")
         + ["-frames:a", "1", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     header, report = probe.communicate()
     report = report.decode("utf-8", "replace")
     if len(header) < AU_HEADER.size:
@@ -314,10 +317,10 @@ def _powers(path, stream):
 def _seconds(path, stream):
     """Yield a stream as float64 [rate or less, channels], without what lies below speech."""
     sample_bytes = PIPE_SAMPLE.itemsize * stream.num_channels
-    process = subprocess.Popen(
+    process = start_ffmpeg(
         _reading(path, stream, "quiet")
         + ["-af", "aformat=sample_fmts=flt,highpass=f=%d" % SPEECH_FROM_HZ, "-f", "f32le",
-           "pipe:1"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+           "pipe:1"], stdout=subprocess.PIPE)
     try:
         while True:
             payload = process.stdout.read(stream.sample_rate_hz * sample_bytes)
