@@ -22,7 +22,7 @@ import re
 
 import numpy as np
 
-from utils.common.errors import UserError
+from utils.common.errors import UserError, print_warning
 from utils.common.files import folder_and_stem, sha256_of_file
 from utils.formats.face_files import (AUDIO2FACE, BEAT, FACE_FILE_EXTENSIONS, LIVE_LINK, NPZ, TABLE,
                                       kind_of_face_file, read_face_rows)
@@ -150,7 +150,7 @@ def _logs_beside(folder, stem):
 # ---- what is in them
 
 def read_label_track(kind, path, landmarker_path, progress=None, tracker="auto",
-                     media_path=None):
+                     media_path=None, warn=print_warning):
     """The LabelTrack in `path`, as find_label_source gave it.
 
     Args:
@@ -159,6 +159,7 @@ def read_label_track(kind, path, landmarker_path, progress=None, tracker="auto",
       progress: called with (seconds done, seconds in all or None) while faces are tracked.
       tracker: "auto", "mediapipe" or "tensorflow", see utils/tracking/tracker.py.
       media_path: whose section of a log of several videos is meant.
+      warn: called with a line on each thing that is doubtful, and how it was taken.
     Raises UserError in one line that names the file: missing, damaged, another kind, rows of
     wrong length, NaN, times that go backwards, no rows.
     """
@@ -166,7 +167,7 @@ def read_label_track(kind, path, landmarker_path, progress=None, tracker="auto",
     if kind not in KINDS:
         raise UserError("labels of the kind %r; expected one of %s" % (kind, ", ".join(KINDS)))
     if kind == TRACKER:
-        return _tracked(path, landmarker_path, progress, tracker)
+        return _tracked(path, landmarker_path, progress, tracker, warn)
     if kind == DEBUGOUT:
         times_s, weights, names = read_tracker_log(path, media_path)
         return _track(kind, path, times_s, weights, names, np.ones(len(times_s), bool),
@@ -222,8 +223,8 @@ def _frozen(rows):
     return frozen
 
 
-def _tracked(path, landmarker_path, progress, tracker):
-    track = track_faces(path, landmarker_path, tracker, progress)
+def _tracked(path, landmarker_path, progress, tracker, warn):
+    track = track_faces(path, landmarker_path, tracker, progress, warn)
     reasons = collections.OrderedDict([
         (NO_FACE, track.num_faces == 0), (TWO_FACES, track.num_faces > 1)])
     valid = track.num_faces == 1
