@@ -4,10 +4,11 @@
     python process_data.py --training_data_path me      me/1.mp4, me/2.mp4 ... alone
     python run_training.py --config me/dataset/training_config.cfg
 
-Each NAME.mp4 (mov, mkv, webm, avi) becomes the subject NAME. A video alone is tracked with
-MediaPipe's face_landmarker.task (training_data/README.md says where to get it). What lies beside a
-video, or beside NAME.wav or NAME.flac, is taken instead: a Live Link Face CSV, a log
-debugout-*.txt, BEAT's or Audio2Face's JSON, a CSV of MediaPipe, what run_voca.py writes.
+Each NAME.mp4 (or another video: mov, mkv, mts, wmv ...) becomes the subject NAME. A video alone is
+tracked with MediaPipe's face_landmarker.task (training_data/README.md says where to get it). What
+lies beside a video, or beside a sound (NAME.wav, flac, mp3, m4a ...), is taken instead: a Live
+Link Face CSV, a log debugout-*.txt, BEAT's or Audio2Face's JSON, a CSV of MediaPipe, what
+run_voca.py writes.
 
 Writes into --dataset_path (<training_data_path>/dataset):
     dataset.json, subjects/     the arrays, and what is known of them; see docs/formats.md
@@ -97,7 +98,7 @@ def main():
     args = get_parser().parse_args()
     from utils.dataset.make_dataset import process_folder
     from utils.dataset.make_subject import Options
-    from utils.dataset.summary import alignment_text, summary_table
+    from utils.dataset.summary import alignment_text, passed_over_text, summary_table
     from utils.pages.dataset_page import write_report
     from utils.training.dataset_config import write_training_config
     # The repository's own folder is read from anywhere; what is made goes to where the user stands.
@@ -118,6 +119,8 @@ def main():
                 print("%s: %s" % (name, alignment_text(record["alignment"])))
             for warning in record["warnings"]:
                 print("warning: %s: %s" % (name, warning))
+    if summary.passed_over:
+        print(passed_over_text(summary.passed_over))
     for name in summary.dropped:
         print("dropped: %s (its recording is not in the folder any more)" % name)
     for name, failure in summary.failures.items():

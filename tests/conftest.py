@@ -59,6 +59,12 @@ def realdata():
     return _shared_folder("realdata")
 
 
+@pytest.fixture
+def shared_cases():
+    """The folder of the cases that users brought; skips where it is absent."""
+    return _shared_folder("cases")
+
+
 class AcousticFiles(object):
     """A folder with output_graph.pb, output_graph.tflite, alphabet.txt; samples for them."""
 

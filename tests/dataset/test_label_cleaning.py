@@ -84,6 +84,21 @@ def test_jumps_by_the_times_and_not_by_the_frames():
     assert jumps(weights, np.arange(5) * 0.05).tolist() == [0, 0, 1, 0, 0]
 
 
+@pytest.mark.parametrize("fps", [24, 30, 60])
+def test_rows_whose_times_nearly_coincide_do_not_jump(fps):
+    """A clock that jitters, and rows written twice: the mouth moves as ever."""
+    times_s = np.arange(200) / float(fps)
+    weights = 0.5 + 0.4 * np.sin(15.0 * times_s[:, np.newaxis])         # 6 a second at most
+    jittering = times_s.copy()
+    jittering[50:150:10] = jittering[49:149:10] + 1e-5
+    assert not jumps(weights, jittering).any()
+    twice = np.sort(np.concatenate([times_s, times_s + 1e-4]))
+    assert not jumps(np.repeat(weights, 2, axis=0) + 0.01 * (np.arange(400) % 2)[:, np.newaxis],
+                     twice).any()
+    jittering[100], weights[100:] = jittering[99] + 1e-5, 1.5           # and a cut is one still
+    assert np.flatnonzero(jumps(weights, jittering)).tolist() == [99, 100]
+
+
 @pytest.mark.parametrize("num_frames", [0, 1, 2])
 def test_jumps_in_next_to_nothing(num_frames):
     assert jumps(np.zeros((num_frames, 2)), np.arange(num_frames) / 30.0).shape == (num_frames,)

@@ -10,7 +10,7 @@ import pytest
 
 from utils.common.channels import (LANDMARKER_CHANNELS, MODEL_CHANNELS, TRACKER_CHANNELS,
                                    UNREAL_CHANNELS)
-from utils.common.errors import UserError
+from utils.common.errors import UserError, print_warning
 from utils.dataset import label_sources
 from utils.dataset.label_sources import KINDS, find_label_source, neutral_take_of, read_label_track
 from utils.formats.face_files import read_face
@@ -407,7 +407,7 @@ def test_a_tracked_video(tmp_path, monkeypatch):
 
     monkeypatch.setattr(label_sources, "track_faces", track_faces)
     track = read_label_track("tracker", video, "x.task", progress=max, tracker="mediapipe")
-    assert tracker_calls == [(video, "x.task", "mediapipe", max)]
+    assert tracker_calls == [(video, "x.task", "mediapipe", max, print_warning)]
     np.testing.assert_array_equal(track.valid, [True, False, False, True])
     np.testing.assert_array_equal(track.reasons["no face"], [False, True, False, False])
     np.testing.assert_array_equal(track.reasons["two faces"], [False, False, True, False])

@@ -45,7 +45,7 @@ def write(task_path, video_path, num_frames, path):
     """What this Python's tracker makes of the video, for `compare`."""
     from utils.tracking import tracker
     frames_of = tracker.video_frames
-    tracker.video_frames = lambda video: itertools.islice(frames_of(video), num_frames)
+    tracker.video_frames = lambda video, warn: itertools.islice(frames_of(video, warn), num_frames)
     clock_s = []                    # of the processor: what else runs does not matter
     track = tracker.track_faces(
         video_path, task_path, progress=lambda *_: clock_s.append(time.process_time()))

@@ -25,6 +25,7 @@ import numpy as np
 from utils.common.channels import MODEL_CHANNELS, region
 from utils.common.constants import ANIMATION_FPS, DEFAULT_GRAPH, INT16_SCALE, SAMPLE_RATE_HZ
 from utils.common.errors import UserError, run_script
+from utils.common.pcm import to_int16
 from utils.training.config import RECIPE as WHOLE_RECIPE
 
 CLIP_S, CLIP_FPS = 3, 25
@@ -110,7 +111,7 @@ def clips_of_speaker(realdata):
         for number, name in enumerate(names):
             sound = samples[number * CLIP_S * SAMPLE_RATE_HZ:][:CLIP_S * SAMPLE_RATE_HZ]
             labels = weights[number * CLIP_S * CLIP_FPS:][:CLIP_S * CLIP_FPS]
-            clips.append((name, as_int16(sound), in_model_order(labels, channels, CLIP_FPS)))
+            clips.append((name, to_int16(sound), in_model_order(labels, channels, CLIP_FPS)))
 
     for video in ("1", "2"):
         stem = os.path.join(realdata, "grid_s1_video", video)
@@ -144,13 +145,9 @@ def takes_of_other_speaker(realdata):
         with open(stem + ".csv", newline="") as stream:
             rows = list(csv.reader(stream))
         weights = np.array(rows[1:], np.float32)[:, 1:]
-        takes.append((name, as_int16(read_audio(stem + ".flac")),
+        takes.append((name, to_int16(read_audio(stem + ".flac")),
                       in_model_order(weights, rows[0][1:], ANIMATION_FPS)))
     return takes
-
-
-def as_int16(samples):
-    return np.clip(np.round(samples * INT16_SCALE), -INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
 
 
 def in_model_order(weights, channels, fps):

@@ -1,24 +1,20 @@
 """utils/media/audio.py: every kind of file to 16 kHz mono, every bad one to one line."""
 import os
+import struct
 import subprocess
 import sys
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
 import resampy
 from scipy.io import wavfile
 from scipy.signal import lfilter
 
+from tests.helpers.media import ffmpeg, ffmpeg_children
 from tests.helpers.paths import REPOSITORY
 from utils.common.constants import INT16_SCALE, MIN_AUDIO_S, SAMPLE_RATE_HZ
 from utils.common.errors import UserError
 from utils.media.audio import mono_of_array, open_audio, read_audio, resample_array, write_wav
-
-
-def ffmpeg(*arguments):
-    subprocess.check_call([imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"]
-                          + [str(argument) for argument in arguments])
 
 
 def noise(num_samples, seed=0):
@@ -40,7 +36,7 @@ def test_int16_at_16_khz_is_value_over_32768(tmp_path):
     levels = noise(16000)
     path = tmp_path / "exact.wav"
     wavfile.write(str(path), SAMPLE_RATE_HZ, levels)
-    for resampler in ("ffmpeg", "resampy", "none"):
+    for resampler in ("ffmpeg", "none"):
         samples = read_audio(path, resampler=resampler)
         assert samples.dtype == np.float32
         np.testing.assert_array_equal(samples, levels / np.float32(INT16_SCALE))
@@ -66,10 +62,9 @@ def test_channels_are_mixed_by_mean(tmp_path, num_channels):
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 11025, 22050, 44100, 48000, 96000])
-@pytest.mark.parametrize("resampler", ["ffmpeg", "resampy"])
-def test_every_rate(tmp_path, rate_hz, resampler):
+def test_every_rate(tmp_path, rate_hz):
     wavfile.write(str(tmp_path / "tone.wav"), rate_hz, tone(rate_hz).astype(np.float32))
-    samples = read_audio(tmp_path / "tone.wav", resampler=resampler)
+    samples = read_audio(tmp_path / "tone.wav")
     assert abs(len(samples) - SAMPLE_RATE_HZ) <= 1
     middle = slice(1000, 15000)
     np.testing.assert_allclose(samples[middle], tone(SAMPLE_RATE_HZ)[middle], atol=2e-3)
@@ -117,7 +112,7 @@ def test_blocks_are_even_and_of_any_size(tmp_path):
     audio = open_audio(tmp_path / "b.wav")
     assert (audio.sample_rate_hz, audio.num_channels) == (22050, 1)
     assert audio.duration_s == pytest.approx(3.0, abs=0.02)
-    for resampler in ("ffmpeg", "resampy", "none"):
+    for resampler in ("ffmpeg", "none"):
         rate_hz = 22050 if resampler == "none" else SAMPLE_RATE_HZ
         whole = np.concatenate(list(audio.blocks(60.0, resampler)))
         for block_s in (0.01, 0.3, 1.0):
@@ -126,55 +121,29 @@ def test_blocks_are_even_and_of_any_size(tmp_path):
             np.testing.assert_array_equal(np.concatenate(blocks), whole)
 
 
-@pytest.mark.parametrize("rate_hz", [8000, 22000, 44100])
-def test_resampy_in_blocks_is_resampy_over_the_whole(tmp_path, rate_hz):
-    levels = noise(5 * rate_hz + 123) // 2
-    wavfile.write(str(tmp_path / "r.wav"), rate_hz, levels)
-    whole = resampy.resample(levels.astype(float), rate_hz, SAMPLE_RATE_HZ) / INT16_SCALE
-    samples = read_audio(tmp_path / "r.wav", resampler="resampy")
-    assert len(samples) == len(whole)
-    np.testing.assert_allclose(samples, np.clip(whole, -1, 1), atol=1e-6)
-
-
 def test_the_published_vectors_sound(reference_vectors):
     path = os.path.join(reference_vectors, "speech_22k.wav")
     rate_hz, levels = wavfile.read(path)
     published = resampy.resample(levels.astype(float), rate_hz, SAMPLE_RATE_HZ)
-    np.testing.assert_allclose(read_audio(path, resampler="resampy"), published / INT16_SCALE,
-                               atol=1e-6)
     np.testing.assert_allclose(resample_array(levels, rate_hz), published / INT16_SCALE,
                                atol=1e-6)
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="counts processes through /proc")
 def test_leaving_early_leaves_no_process(tmp_path):
     write_wav(tmp_path / "long.wav", tone(SAMPLE_RATE_HZ, 120.0))
     blocks = open_audio(tmp_path / "long.wav").blocks(1.0)
     next(blocks)
-    assert children(), "the decoder should be running here"
+    assert ffmpeg_children(), "the decoder should be running here"
     blocks.close()
-    assert not children()
-
-
-def children():
-    """Command names of this process's children, zombies included."""
-    found = []
-    for entry in os.listdir("/proc") if os.path.isdir("/proc") else []:
-        if entry.isdigit():
-            try:
-                with open("/proc/%s/stat" % entry) as stream:
-                    name, fields = stream.read().rsplit(")", 1)
-            except OSError:
-                continue        # it ended between the two calls
-            if int(fields.split()[1]) == os.getpid() and "ffmpeg" in name:
-                found.append(name)
-    return found
+    assert not ffmpeg_children()
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="counts processes through /proc")
 def test_finished_reading_leaves_no_process(tmp_path):
     write_wav(tmp_path / "a.wav", tone(SAMPLE_RATE_HZ))
     read_audio(tmp_path / "a.wav")
-    assert not children()
+    assert not ffmpeg_children()
 
 
 def test_stdin_is_not_read(tmp_path):
@@ -195,9 +164,198 @@ def test_strange_names(tmp_path, monkeypatch, name):
     assert len(read_audio(name)) == SAMPLE_RATE_HZ
 
 
-def test_silence_is_fine(tmp_path):
-    write_wav(tmp_path / "silent.wav", np.zeros(16000))
-    assert not read_audio(tmp_path / "silent.wav").any()
+# ---- silence, streams and channels
+
+@pytest.mark.parametrize("sound", [np.zeros(40000), np.full(40000, 0.3),
+                                   np.random.RandomState(0).randn(40000) / 32768.0])
+def test_silence_is_warned_of_once(tmp_path, sound):
+    """Digital silence, an offset from zero, dither: read as it is, with one warning."""
+    write_wav(tmp_path / "silent.wav", sound)
+    warnings = []
+    audio = open_audio(tmp_path / "silent.wav", warnings.append)
+    for resampler in ("ffmpeg", "none"):
+        np.testing.assert_allclose(np.concatenate(list(audio.blocks(1.0, resampler))), sound,
+                                   atol=1e-4)
+    (told,) = warnings
+    assert told.startswith(str(tmp_path)) and "silent from end to end" in told
+
+
+def test_quiet_speech_is_no_silence(tmp_path):
+    sound = np.zeros(64000)
+    sound[40000:44000] = 0.003 * tone(SAMPLE_RATE_HZ)[:4000]
+    write_wav(tmp_path / "quiet.wav", sound)
+    read_audio(tmp_path / "quiet.wav", warn=pytest.fail)
+
+
+def voice(duration_s=2.0, seed=5):
+    """int16 [samples] noise that comes and goes, in half the range."""
+    num_samples = int(duration_s * SAMPLE_RATE_HZ)
+    swell = 0.5 - 0.5 * np.cos(np.arange(num_samples) * 2 * np.pi * 3 / SAMPLE_RATE_HZ)
+    return np.int16(8000 * swell * np.random.RandomState(seed).uniform(-1, 1, num_samples))
+
+
+def test_an_inverted_channel_gives_way(tmp_path):
+    """Opposite phase, also with a hum or an offset in step on both, and among six channels."""
+    speech = voice()
+    hum = np.int16(2000 * np.sin(2 * np.pi * 50 * np.arange(len(speech)) / SAMPLE_RATE_HZ) + 500)
+    silent = speech * 0
+    many = [silent, speech, silent, -np.int16(0.9 * speech), silent, silent]
+    for name, channels, heard in (("a", [speech, -speech], speech),
+                                  ("b", [np.int16(speech * 0.8), -speech], -speech),
+                                  ("c", [speech + hum, -speech + hum], speech + hum),
+                                  ("d", many, speech)):
+        path = str(tmp_path / (name + ".wav"))
+        wavfile.write(path, SAMPLE_RATE_HZ, np.stack(channels, axis=1))
+        warnings = []
+        np.testing.assert_array_equal(read_audio(path, warn=warnings.append),
+                                      heard / np.float32(INT16_SCALE), name)
+        (told,) = warnings
+        assert "%d channels cancel each other" % len(channels) in told
+
+
+def test_channels_that_do_not_cancel_are_mixed_without_a_word(tmp_path):
+    speech, other = voice(), voice(seed=6)
+    apart = np.concatenate([np.zeros(8, np.int16), speech[:-8]])        # microphones 17 cm apart
+    for name, channels in (("both", [speech, speech]), ("left", [speech, speech * 0]),
+                           ("two", [speech, other]), ("apart", [speech, apart]),
+                           ("one of ten", [speech] + [speech * 0] * 9)):
+        path = str(tmp_path / (name + ".wav"))
+        wavfile.write(path, SAMPLE_RATE_HZ, np.stack(channels, axis=1))
+        np.testing.assert_allclose(
+            read_audio(path, warn=pytest.fail),
+            np.mean(np.float64(channels), axis=0) / INT16_SCALE, atol=1e-6, err_msg=name)
+
+
+def test_cancelling_is_noticed_after_a_silent_beginning_and_read_in_blocks(tmp_path):
+    speech = np.concatenate([np.zeros(8 * SAMPLE_RATE_HZ, np.int16), voice()])
+    path = str(tmp_path / "late.wav")
+    wavfile.write(path, SAMPLE_RATE_HZ, np.stack([speech, -speech], axis=1))
+    warnings = []
+    blocks = list(open_audio(path, warnings.append).blocks(1.5))
+    np.testing.assert_array_equal(np.concatenate(blocks), speech / np.float32(INT16_SCALE))
+    assert len(warnings) == 1 and len(blocks) == 7
+
+
+def two_streams(folder, first, second, default):
+    """A film with two streams of sound, `default` of them so marked; its path."""
+    for name, sound in (("first", first), ("second", second)):
+        wavfile.write(str(folder / (name + ".wav")), SAMPLE_RATE_HZ, sound)
+    ffmpeg("-f", "lavfi", "-i", "testsrc=d=2:s=64x64:r=10", "-i", folder / "first.wav", "-i",
+           folder / "second.wav", "-map", "0:v", "-map", "1:a", "-map", "2:a", "-c:a", "alac",
+           "-disposition:a:%d" % (1 - default), "0", "-disposition:a:%d" % default, "default",
+           folder / "two.mov")
+    return folder / "two.mov"
+
+
+@pytest.mark.parametrize("default", [0, 1])
+def test_the_default_stream_is_heard(tmp_path, default):
+    sounds = [voice(seed=1), voice(seed=2)]
+    audio = open_audio(two_streams(tmp_path, *sounds, default=default), pytest.fail)
+    assert audio.stream == default
+    np.testing.assert_array_equal(np.concatenate(list(audio.blocks())),
+                                  sounds[default] / np.float32(INT16_SCALE))
+
+
+@pytest.mark.parametrize("default", [0, 1])
+def test_a_silent_default_stream_gives_way(tmp_path, default):
+    sounds = [voice(), voice()]
+    sounds[default] = sounds[default] * 0
+    warnings = []
+    audio = open_audio(two_streams(tmp_path, *sounds, default=default), warnings.append)
+    assert audio.stream == 1 - default
+    assert np.concatenate(list(audio.blocks())).any()
+    (told,) = warnings
+    assert ("audio stream %d is silent; stream %d is heard" % (default + 1, 2 - default)) in told
+
+
+def test_two_silent_streams_are_silent(tmp_path):
+    warnings = []
+    silent = voice() * 0
+    audio = open_audio(two_streams(tmp_path, silent, silent, default=1), warnings.append)
+    assert audio.stream == 1 and not np.concatenate(list(audio.blocks())).any()
+    assert len(warnings) == 1 and "silent from end to end" in warnings[0]
+
+
+def test_what_ffmpeg_is_given_for_the_sound(tmp_path):
+    """The file itself where that is the same sound, else a wav of what is heard."""
+    speech = voice()
+    stereo, inverted, big = (str(tmp_path / name) for name in ("s.wav", "i.wav", "b.wav"))
+    wavfile.write(stereo, SAMPLE_RATE_HZ, np.stack([speech, speech], axis=1))
+    wavfile.write(inverted, SAMPLE_RATE_HZ, np.stack([speech, -speech], axis=1))
+    write_rifx(big, speech)
+    with open_audio(stereo).file_for_ffmpeg() as (path, stream):
+        assert (path, stream) == (stereo, 0)
+    for given in (inverted, big):
+        with open_audio(given, lambda message: None).file_for_ffmpeg() as (path, stream):
+            np.testing.assert_array_equal(read_audio(path), speech / np.float32(INT16_SCALE))
+        assert not os.path.exists(path)
+
+
+# ---- wavs that ffmpeg misreads
+
+def write_extensible(path, values, container_bits, valid_bits, kind=1):
+    """Integers or floats as a mono wav of WAVE_FORMAT_EXTENSIBLE; integers left-justified."""
+    letter = {(1, 16): "h", (1, 32): "i", (3, 32): "f", (3, 64): "d"}.get((kind, container_bits))
+    if letter:
+        content = np.asarray(values).astype("<" + letter).tobytes()
+    else:
+        wide = np.asarray(values).astype("<i4").tobytes()           # the highest byte of 4 goes
+        content = b"".join(wide[i:i + 3] for i in range(0, len(wide), 4))
+    sample_bytes = container_bits // 8
+    guid = struct.pack("<IHH", kind, 0, 16) + b"\x80\x00\x00\xaa\x00\x38\x9b\x71"
+    head = struct.pack("<HHIIHHHHI", 0xFFFE, 1, SAMPLE_RATE_HZ, SAMPLE_RATE_HZ * sample_bytes,
+                       sample_bytes, container_bits, 22, valid_bits, 4) + guid
+    with open(str(path), "wb") as stream:
+        stream.write(b"RIFF" + struct.pack("<I", 4 + 8 + len(head) + 8 + len(content))
+                     + b"WAVEfmt " + struct.pack("<I", len(head)) + head + b"data"
+                     + struct.pack("<I", len(content)) + content)
+
+
+def write_rifx(path, levels):
+    content = levels.astype(">i2").tobytes()
+    with open(str(path), "wb") as stream:
+        stream.write(b"RIFX" + struct.pack(">I", 36 + len(content)) + b"WAVEfmt "
+                     + struct.pack(">IHHIIHH", 16, 1, 1, SAMPLE_RATE_HZ, 2 * SAMPLE_RATE_HZ, 2, 16)
+                     + b"data" + struct.pack(">I", len(content)) + content)
+
+
+@pytest.mark.parametrize("container_bits, valid_bits, kind", [
+    (32, 24, 1), (32, 20, 1), (32, 16, 1), (24, 16, 1), (24, 20, 1), (16, 12, 1), (32, 32, 1),
+    (24, 24, 1), (16, 16, 1), (32, 0, 1), (32, 32, 3), (64, 64, 3), (32, 24, 3)])
+def test_valid_bits_in_a_wider_container(tmp_path, container_bits, valid_bits, kind):
+    levels = noise(8000) // 16 * 16
+    values = (levels / INT16_SCALE if kind == 3
+              else levels.astype(np.int64) * 2 ** (container_bits - 16))
+    write_extensible(tmp_path / "x.wav", values, container_bits, valid_bits, kind)
+    np.testing.assert_array_equal(read_audio(tmp_path / "x.wav", warn=pytest.fail),
+                                  levels / np.float32(INT16_SCALE))
+
+
+def test_a_big_endian_wav(tmp_path):
+    levels = noise(16000)
+    write_rifx(tmp_path / "rifx.wav", levels)
+    np.testing.assert_array_equal(read_audio(tmp_path / "rifx.wav"),
+                                  levels / np.float32(INT16_SCALE))
+    content = bytearray((tmp_path / "rifx.wav").read_bytes())
+    for kind in (b"\x00\x11", b"\xff\xfe"):                     # IMA ADPCM, extensible
+        content[20:22] = kind
+        (tmp_path / "rifx.wav").write_bytes(bytes(content))
+        assert "big-endian" in refusal(tmp_path / "rifx.wav")
+
+
+@pytest.mark.parametrize("name", ["14/valid24in32.wav", "20/rifx.wav"])
+def test_the_shared_wavs_are_the_plain_sound(shared_cases, name):
+    np.testing.assert_allclose(
+        read_audio(os.path.join(shared_cases, name)),
+        read_audio(os.path.join(shared_cases, "00_reference", "take.wav")), atol=1e-4)
+
+
+def test_the_shared_inverted_stereo_is_the_sound_in_step(shared_cases):
+    warnings = []
+    np.testing.assert_array_equal(
+        read_audio(os.path.join(shared_cases, "06", "opposite.wav"), warn=warnings.append),
+        read_audio(os.path.join(shared_cases, "06", "same.wav"), warn=pytest.fail))
+    assert len(warnings) == 1
 
 
 def test_write_wav_rounds_and_clips(tmp_path):
@@ -255,7 +413,7 @@ def test_a_playlist_fetches_nothing(tmp_path):
 @pytest.mark.parametrize("num_samples", [0, 1, int(MIN_AUDIO_S * SAMPLE_RATE_HZ) - 1])
 def test_too_short_says_the_minimum(tmp_path, num_samples):
     write_wav(tmp_path / "short.wav", np.full(num_samples, 0.1))
-    for resampler in ("ffmpeg", "resampy", "none"):
+    for resampler in ("ffmpeg", "none"):
         assert "at least 0.1 s" in refusal(tmp_path / "short.wav", resampler=resampler)
 
 
@@ -265,7 +423,7 @@ def test_the_minimum_itself_is_enough(tmp_path):
 
 
 @pytest.mark.parametrize("rate_hz, resampler", [
-    (16000, "ffmpeg"), (22050, "ffmpeg"), (22050, "resampy"), (22050, "none")])
+    (16000, "ffmpeg"), (22050, "ffmpeg"), (22050, "none")])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nan_is_told_with_its_second(tmp_path, rate_hz, resampler, value):
     samples = tone(rate_hz, 3.0).astype(np.float32)

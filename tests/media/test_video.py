@@ -7,14 +7,19 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
+from tests.helpers.media import ffmpeg, ffmpeg_children
 from tests.helpers.paths import REPOSITORY
+from utils.common.constants import SAMPLE_RATE_HZ
 from utils.common.errors import UserError
-from utils.media.video import video_frames
+from utils.media.audio import read_audio, write_wav
+from utils.media.video import VIDEO_EXTENSIONS, still, video_frames
 
 
-def ffmpeg(*arguments):
-    subprocess.check_call([imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"]
-                          + [str(argument) for argument in arguments])
+# What an encoder of its own default lacks, or a format that takes certain sizes and rates only.
+CONTAINER_OPTIONS = {".3gp": ["-c:v", "mpeg4"], ".3g2": ["-c:v", "mpeg4"],
+                     ".ogv": ["-c:v", "libtheora"], ".mts": ["-c:v", "libx264"],
+                     ".m2ts": ["-c:v", "libx264"]}
+SOUND_OPTIONS = {".flv": ["-ar", "44100"], ".3gp": ["-c:a", "aac"]}
 
 
 def make_video(path, *options):
@@ -37,11 +42,51 @@ def test_colours_are_rgb(tmp_path):
     assert red > 230 and green < 25 and blue < 25
 
 
-@pytest.mark.parametrize("name", ["v.mkv", "v.mov", "v.webm", "v.avi"])
-def test_containers(tmp_path, name):
-    path = make_video(tmp_path / name)
+@pytest.mark.parametrize("extension", VIDEO_EXTENSIONS)
+def test_containers(tmp_path, extension):
+    options = CONTAINER_OPTIONS.get(extension, [])
+    path = tmp_path / ("v" + extension)
+    ffmpeg("-f", "lavfi", "-i", "testsrc=d=2:s=176x144:r=25", *(options + [path]))
     times = [time_s for time_s, _ in video_frames(path)]
-    assert len(times) == 20 and abs(times[-1] - times[0] - 1.9) < 0.002
+    assert len(times) == 50 and abs(times[-1] - times[0] - 1.96) < 0.002
+
+
+@pytest.mark.parametrize("extension", [".mp4", ".mts", ".mpg", ".wmv", ".flv", ".3gp"])
+def test_sound_and_picture_of_a_container_stand_on_one_clock(tmp_path, extension):
+    """A flash and a click at 1 s, in streams that themselves begin at 0 s and 0.5 s."""
+    write_wav(tmp_path / "click.wav", np.concatenate([np.zeros(8000), np.full(800, 0.5),
+                                                      np.zeros(7200)]))
+    options = CONTAINER_OPTIONS.get(extension, []) + SOUND_OPTIONS.get(extension, [])
+    path = tmp_path / ("v" + extension)
+    ffmpeg("-f", "lavfi", "-i", "color=black:d=2:s=176x144:r=25", "-itsoffset", "0.5", "-i",
+           tmp_path / "click.wav", "-vf", "drawbox=t=fill:c=white:enable='gte(t,0.999)'",
+           *(options + [path]))
+    flash_s = next(time_s for time_s, frame in video_frames(path) if frame.mean() > 128)
+    click_s = np.argmax(np.abs(read_audio(path)) > 0.1) / float(SAMPLE_RATE_HZ)
+    assert abs(flash_s - click_s) < 0.05, (flash_s, click_s)
+
+
+@pytest.mark.parametrize("aspect, shape", [
+    ("16/11", (48, 93, 3)), ("3/4", (64, 64, 3)), ("1/1", (48, 64, 3)), ("1/90", (48, 64, 3))])
+def test_pixels_are_made_square(tmp_path, aspect, shape):
+    path = make_video(tmp_path / "v.mp4", "-vf", "setsar=" + aspect, "-c:v", "libx264")
+    frames = [frame for _, frame in video_frames(path)]
+    assert len(frames) == 20 and {frame.shape for frame in frames} == {shape}
+    assert still(path, 1.0).shape == shape
+
+
+def test_the_pixel_aspect_that_the_container_says_goes_first(tmp_path):
+    make_video(tmp_path / "v.mp4", "-vf", "setsar=16/11", "-c:v", "libx264")
+    ffmpeg("-i", tmp_path / "v.mp4", "-c", "copy", "-aspect", "4:3", tmp_path / "v.mkv")
+    assert next(video_frames(tmp_path / "v.mkv"))[1].shape == (48, 64, 3)
+
+
+def test_a_still_is_the_frame_of_its_time(tmp_path):
+    path = make_video(tmp_path / "a.mp4", "-c:v", "libx264", "-qp", "0", "-g", "4")
+    frames = dict((round(time_s, 3), frame) for time_s, frame in video_frames(path))
+    for time_s in (0.0, 0.5, 1.9):
+        np.testing.assert_array_equal(still(path, time_s), frames[time_s])
+    assert still(path, 30.0) is None and still(tmp_path / "absent.mp4", 0.0) is None
 
 
 def test_variable_frame_rate_keeps_each_time(tmp_path):
@@ -80,12 +125,23 @@ def test_one_frame(tmp_path):
     assert time_s == 0.0 and frame.shape == (48, 64, 3)
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="counts processes through /proc")
 def test_leaving_early_ends_ffmpeg(tmp_path):
-    frames = video_frames(make_video(tmp_path / "a.mp4", "-c:v", "libx264"))
+    # More than a pipe holds, so that ffmpeg cannot have ended by itself.
+    ffmpeg("-f", "lavfi", "-i", "testsrc=d=2:s=640x480:r=25", "-c:v", "libx264", "-preset",
+           "ultrafast", tmp_path / "a.mp4")
+    frames = video_frames(tmp_path / "a.mp4")
     next(frames)
+    assert ffmpeg_children(), "the decoder should be running here"
     frames.close()
-    with pytest.raises(StopIteration):
-        next(frames)
+    assert not ffmpeg_children()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="counts processes through /proc")
+def test_finished_reading_leaves_no_process(tmp_path):
+    path = make_video(tmp_path / "a.mp4", "-c:v", "libx264")
+    assert len(list(video_frames(path))) == 20 and still(path, 0.5) is not None
+    assert not ffmpeg_children()
 
 
 def test_a_process_may_end_in_the_middle(tmp_path):
@@ -118,6 +174,10 @@ def test_cut_off_with_index_in_front_is_read_as_far_as_it_goes(tmp_path, capfd):
     num_frames = len(list(video_frames(tmp_path / "cut.mp4")))
     assert 0 < num_frames < 20
     assert capfd.readouterr().err.startswith("warning: %s is damaged" % (tmp_path / "cut.mp4"))
+    warnings = []
+    assert len(list(video_frames(tmp_path / "cut.mp4", warnings.append))) == num_frames
+    assert warnings[0].startswith("%s is damaged" % (tmp_path / "cut.mp4"))
+    assert not capfd.readouterr().err
 
 
 def test_song_cover_is_no_video(tmp_path):

@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
+from tests.helpers.media import ffmpeg
 from tests.helpers.paths import REPOSITORY
 from utils.common.channels import LIVE_LINK_CSV_CHANNELS, MODEL_CHANNELS, mouth_opening, reorder
 from utils.common.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
@@ -22,6 +23,7 @@ from utils.common.errors import UserError
 from utils.dataset import av_offset, label_cleaning, make_dataset, make_subject
 from utils.dataset.make_subject import Options
 from utils.dataset.store import Dataset
+from utils.dataset.summary import passed_over_text
 from utils.formats.live_link_csv import (read_live_link_csv, read_live_link_take, timecode,
                                          write_live_link_csv)
 from utils.formats.npz import write_npz
@@ -33,11 +35,6 @@ from utils.training.config import read_config
 OPTIONS = Options(labels=None, landmarker_path="face_landmarker.task", fix_offset=False,
                   neutral_path=None, calibrate=None, smooth=False, force=False)
 EMBEDDED = os.path.join(REPOSITORY, "training_data", "11")
-
-
-def ffmpeg(*arguments):
-    subprocess.check_call([imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"]
-                          + [str(argument) for argument in arguments])
 
 
 def script(*arguments, **options):
@@ -69,7 +66,7 @@ def put_npz(folder, name, seconds=2.0, fps=30, seed=0):
 
 
 def source_of(folder, name, options=OPTIONS):
-    sources, failures = make_dataset.find_sources(str(folder), options)
+    sources, failures, _ = make_dataset.find_sources(str(folder), options)
     if name in failures:
         raise UserError(failures[name])
     return [source for source in sources if source.name == name][0]
@@ -199,7 +196,7 @@ def test_the_published_files_become_a_dataset(tmp_path):
                      "2.mp4": {i: 30 + i for i in range(60)}}, stream)
     np.save(str(tmp_path / "data_verts.npy"), rows[:, :, np.newaxis])
     options = OPTIONS._replace(labels="published")
-    sources, _ = make_dataset.find_sources(str(tmp_path), options)
+    sources, _, _ = make_dataset.find_sources(str(tmp_path), options)
     assert [source.name for source in sources] == ["2.mp4", "10.mp4"]
     record, arrays = process(tmp_path, "2.mp4", options)
     np.testing.assert_allclose(arrays.targets[:60, :40], rows[30:90], atol=1e-6)
@@ -484,13 +481,204 @@ def test_nothing_usable_makes_no_dataset(tmp_path):
         assert not os.path.exists(str(tmp_path / "dataset"))
 
 
-def test_two_files_of_one_name_are_refused(copy):
-    before = state_of(copy)
+def test_two_files_of_one_name_fail_alone(copy):
     shutil.copy(str(copy / "2.wav"), str(copy / "2.flac"))
-    with pytest.raises(UserError, match=r"2\.flac, .*2\.wav would all be the subject 2; rename"):
-        renew(copy)
-    os.remove(str(copy / "2.flac"))
-    assert state_of(copy) == before
+    put_npz(copy, "new", 2.0, seed=9)
+    summary = renew(copy)
+    assert list(summary.failures) == ["2"] and summary.redone == ["new"]
+    assert summary.failures["2"].startswith("2.flac, 2.wav would all be the subject 2; rename")
+    assert list(summary.subjects) == ["2", "10", "a b", "new"]         # 2 as it was
+
+
+@pytest.mark.parametrize("name, told", [
+    ("take 1, again", "commas"), ("take ", "begins or ends with a space"),
+    (" take", "begins or ends"), (u"take\u00a01", "wide space"), ("take\t1", "a tab"),
+    (u"take\u3000", "begins or ends"), ("a_held_out", "held-out")])
+def test_a_bad_name_fails_alone(tmp_path, name, told):
+    put_npz(tmp_path, "good", 4.0)
+    put_npz(tmp_path, name, 4.0)
+    summary = renew(tmp_path)
+    assert list(summary.failures) == [name] and told in summary.failures[name]
+    assert summary.redone == ["good"] and "good" in summary.subjects
+
+
+@pytest.mark.parametrize("name", ["a b", "a  b", u"m\u00fc\u4f60", "a=b", "#1", "[x]", "50%", "-x",
+                                  u"\u0645\u06cc\u200c\u062e", "a.mp4", ";c"])
+def test_a_name_that_is_taken_is_the_configs(tmp_path, name):
+    for seed, one in enumerate((name, "other")):
+        put_npz(tmp_path, one, 2.0, seed=seed)
+    summary = renew(tmp_path)
+    assert not summary.failures
+    path, _ = dataset_config.write_training_config(str(tmp_path / "dataset"), summary.subjects)
+    config = read_config(path)
+    assert sorted(config.subject_for_training + config.subject_for_validation) == sorted(
+        [name, "other"])
+
+
+def test_files_that_belong_to_nothing_are_named(tmp_path):
+    put_npz(tmp_path, "a", 4.0)
+    for name in ("a_words.csv", "a_note.txt", "README.md", "b.csv", "c.xyz", ".hidden", "10.aup3",
+                 "9.aup3"):
+        (tmp_path / name).write_text("x")
+    status, out, err = script("--training_data_path", tmp_path)
+    assert status == 0, err
+    (line,) = [line for line in out.splitlines() if line.startswith("passed over")]
+    assert line.split(": ")[1] == "9.aup3, 10.aup3, b.csv, c.xyz"
+    assert passed_over_text(["f%d" % number for number in range(12)]).endswith("f9 and 2 more")
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.M4A", "a.ogg", "a.opus", "a.aac", "a.aiff", "a.m4v",
+                                  "a.mts", "a.mpg", "a.wmv", "a.3gp", "a.flv"])
+def test_other_containers_with_labels_are_taken(tmp_path, name):
+    put_npz(tmp_path, "a", 2.0)
+    video = name[2:].lower() in ("m4v", "mts", "mpg", "wmv", "3gp", "flv")
+    codecs = {"3gp": ["-c:v", "mpeg4", "-c:a", "aac"], "mts": ["-c:v", "libx264"],
+              "flv": ["-ar", "44100"]}
+    ffmpeg("-i", tmp_path / "a.wav", *((["-f", "lavfi", "-i", "testsrc=d=2:s=176x144:r=25"]
+                                        if video else []) + codecs.get(name[2:], [])
+                                       + [tmp_path / name]))
+    os.remove(str(tmp_path / "a.wav"))
+    record, arrays = process(tmp_path, "a")
+    assert record["labels"]["kind"] == "npz" and arrays.valid.mean() > 0.9
+
+
+# ---- doubtful sound and labels
+
+def warnings_of(record):
+    """A record's warnings but for those on sides, which random faces have at random."""
+    return [warning for warning in record["warnings"] if "look swapped" not in warning]
+
+
+def refusal_and_record(folder, told):
+    """The record of the forced subject a, refused with `told` otherwise and warned of then."""
+    with pytest.raises(UserError, match="%s.*--force" % told):
+        process(folder, "a")
+    record, _ = process(folder, "a", OPTIONS._replace(force=True))
+    assert any(re.search(told, warning) for warning in record["warnings"]), record["warnings"]
+    return record
+
+
+def test_a_silent_sound_is_refused(tmp_path):
+    put_npz(tmp_path, "a")
+    write_wav(str(tmp_path / "a.wav"), np.zeros(32000))
+    record = refusal_and_record(tmp_path, "silent from end to end")
+    assert len(warnings_of(record)) == 1
+
+
+def test_what_a_reader_warns_of_is_in_the_record(tmp_path, capfd):
+    put_npz(tmp_path, "a")
+    samples = np.rint(noise(2.0) * 32768).astype(np.int16)
+    wavfile.write(str(tmp_path / "a.wav"), SAMPLE_RATE_HZ, np.stack([samples, -samples], axis=1))
+    record, arrays = process(tmp_path, "a")
+    (warning,) = warnings_of(record)
+    assert "channels cancel" in warning and not capfd.readouterr().err
+    np.testing.assert_array_equal(arrays.audio, samples)
+
+
+@pytest.mark.parametrize("largest, refused", [(1.4, None), (2.0, False), (58.0, True),
+                                              (-2.0, False), (-7.0, True)])
+def test_weights_far_beyond_full_scale(tmp_path, largest, refused):
+    weights = put_npz(tmp_path, "a")
+    weights[:, MODEL_CHANNELS.index("browInnerUp")] = np.linspace(0, largest, len(weights))
+    write_table(tmp_path / "a.csv", weights, MODEL_CHANNELS, 30)
+    os.remove(str(tmp_path / "a.npz"))
+    told = "the weights reach %.4g where 1 is full scale" % abs(largest)
+    if refused:
+        refusal_and_record(tmp_path, told)
+    else:
+        warnings = warnings_of(process(tmp_path, "a")[0])
+        assert [told in warning for warning in warnings] == ([] if refused is None else [True])
+
+
+@pytest.mark.parametrize("num_lost, refused", [(5, None), (18, False), (40, True)])
+def test_few_frames_to_learn_from(tmp_path, num_lost, refused):
+    weights = put_npz(tmp_path, "a").astype(float)
+    weights[10:10 + num_lost] = np.nan                              # MediaPipe saw no face
+    write_table(tmp_path / "a.csv", weights, MODEL_CHANNELS, 30)
+    os.remove(str(tmp_path / "a.npz"))
+    told = r"\d\d %% of the sound's frames can be learnt from \(no face in %d rows\)" % num_lost
+    if refused:
+        refusal_and_record(tmp_path, told)
+    else:
+        warnings = warnings_of(process(tmp_path, "a")[0])
+        assert [bool(re.match(told, warning)) for warning in warnings] == (
+            [] if refused is None else [True])
+
+
+@pytest.mark.parametrize("moves, refused", [(0.3, None), (0.06, False), (0.01, True)])
+def test_a_mouth_that_hardly_moves(tmp_path, moves, refused):
+    weights = put_npz(tmp_path, "a")
+    mouth = [place for place, name in enumerate(MODEL_CHANNELS)
+             if name.startswith(("mouth", "jaw", "tongue", "cheek"))]
+    weights[:, mouth] = moves * (0.5 + 0.5 * np.sin(np.arange(len(weights)) * 0.6))[:, np.newaxis]
+    write_npz(str(tmp_path / "a.npz"), weights, MODEL_CHANNELS, 30)
+    told = r"the mouth hardly moves, by 0\.\d\d\d of full scale at most"
+    if refused:
+        refusal_and_record(tmp_path, told)
+    else:
+        warnings = warnings_of(process(tmp_path, "a")[0])
+        assert [bool(re.match(told, warning)) for warning in warnings] == (
+            [] if refused is None else [True])
+
+
+def test_labels_in_step_by_their_own_times_that_do_not_go_with_the_sound(tmp_path):
+    """Warned of: labels of another take, and labels that the sound places elsewhere."""
+    _, weights, names = read_live_link_csv(EMBEDDED + ".csv")
+    shutil.copy(EMBEDDED + ".mp4", str(tmp_path / "a.mp4"))
+    write_npz(str(tmp_path / "a.npz"), weights, names, 30)
+    assert warnings_of(process(tmp_path, "a")[0]) == []
+    late = np.concatenate([np.repeat(weights[:1], 60, axis=0), weights[:-60]])
+    write_npz(str(tmp_path / "a.npz"), late, names, 30)
+    (warning,) = warnings_of(process(tmp_path, "a")[0])
+    assert re.match(r"by the sound the labels are [12]\.\d\d s late \(confidence", warning)
+    write_npz(str(tmp_path / "a.npz"), random_walk(len(weights), 7), MODEL_CHANNELS, 30)
+    (warning,) = warnings_of(process(tmp_path, "a")[0])
+    assert re.match("mouth and sound do not go together at any place within 5 s", warning)
+
+
+@pytest.mark.parametrize("length_s", [0.0, 20.0])
+def test_a_timecode_of_another_clock_is_searched_instead(tmp_path, length_s):
+    """An editor's 01:00:00:00 on the video; the capture's time of day, 20 s longer or as long."""
+    take = read_live_link_take(EMBEDDED + ".csv")
+    with open(EMBEDDED + ".csv") as stream:
+        header, rows = stream.readline(), stream.read().splitlines()
+    step_s = take.times_s[1]
+    with open(str(tmp_path / "a.csv"), "w") as stream:
+        stream.write(header)
+        # Before the clip the face rests: the capture ran already.
+        for number in range(int(length_s / step_s)):
+            stream.write(timecode(43200.0 + number * step_s) + rows[0][rows[0].index(","):] + "\n")
+        for time_s, row in zip(take.times_s, rows):
+            stream.write(timecode(43200.0 + length_s + time_s) + row[row.index(","):] + "\n")
+    ffmpeg("-i", EMBEDDED + ".mp4", "-c", "copy", "-timecode", "01:00:00:00", tmp_path / "a.mov")
+    record, arrays = process(tmp_path, "a")
+    assert record["alignment"]["method"] == "searched"
+    assert record["alignment"]["start_s"] == pytest.approx(-length_s, abs=0.04)
+    (warning,) = warnings_of(record)
+    assert "the timecodes of labels and video are of different clocks" in warning
+    assert arrays.valid.mean() > 0.95
+
+
+def test_as_long_as_the_sound_is_no_proof(tmp_path):
+    """A capture of another take, cut to the sound's length: refused, and taken by --force."""
+    shutil.copy(EMBEDDED + ".mp4", str(tmp_path / "a.mp4"))
+    take = read_live_link_take(EMBEDDED + ".csv")
+    write_live_link_csv(str(tmp_path / "a.csv"), random_walk(len(take.times_s), 7), MODEL_CHANNELS,
+                        30)
+    record = refusal_and_record(tmp_path, "as long as the sound, which proves nothing")
+    assert record["alignment"]["method"] == "in step"
+
+
+@pytest.mark.parametrize("case, taken, failed", [
+    ("07", ["take"], []), ("15", ["a", "b", "c"], []), ("18", ["other"], ["take "]),
+    ("23", ["good"], ["take 1, again"]), ("31_ok", ["take"], [])])
+def test_the_shared_cases(shared_cases, tmp_path, case, taken, failed):
+    folder = tmp_path / "case"
+    shutil.copytree(os.path.join(shared_cases, case), str(folder))
+    os.chmod(str(folder), 0o755)
+    summary = renew(folder)
+    assert list(summary.failures) == failed and sorted(summary.redone) == taken
+    assert all(record["valid"]["share"] > 0.95 for record in summary.subjects.values())
 
 
 def test_a_video_needs_the_model_file(copy):
@@ -659,7 +847,7 @@ def test_other_options_need_no_new_tracking(tracked, tmp_path, monkeypatch):
     before = Dataset(str(folder / "dataset")).subjects["face"]
     whole = recording_arrays(str(folder / "dataset"), before)
     options = OPTIONS._replace(landmarker_path=str(folder / "face_landmarker.task"))
-    sources, _ = make_dataset.find_sources(str(folder), options)
+    sources, _, _ = make_dataset.find_sources(str(folder), options)
     (source,) = [make_dataset._with_track(source, before) for source in sources]
     assert source.tracked_in == before["folder"] != source.folder
     with monkeypatch.context() as patch:

@@ -45,7 +45,7 @@ def face_frames(realdata):
 def tracked(task_path, monkeypatch):
     """Tracks frames in memory as if they were a video."""
     def track(timed_frames, tracker):
-        monkeypatch.setattr(tracker_module, "video_frames", lambda path: iter(timed_frames))
+        monkeypatch.setattr(tracker_module, "video_frames", lambda path, warn: iter(timed_frames))
         return track_faces("in memory", task_path, tracker)
     return track
 
@@ -107,7 +107,7 @@ def test_the_detector_alone_counts_no_face(task_path, face_frames, monkeypatch):
 def test_a_frame_has_its_own_time(realdata, task_path, monkeypatch):
     path = os.path.join(realdata, "video", "videoretalking_face1.mp4")
     monkeypatch.setattr(tracker_module, "video_frames",
-                        lambda path: itertools.islice(video_frames(path), 30))
+                        lambda path, warn: itertools.islice(video_frames(path, warn), 30))
     seen = []
     track = track_faces(path, task_path, TENSORFLOW,
                         progress=lambda done_s, total_s: seen.append((done_s, total_s)))
@@ -154,11 +154,11 @@ def test_which_tracker(monkeypatch, tmp_path, capfd):
     started = []
 
     def start(name):
-        return lambda path: started.append(name) or (lambda frames: iter(()), {})
+        return lambda path, warn: started.append(name) or (lambda frames: iter(()), {})
 
     for name in (TENSORFLOW, MEDIAPIPE):
         monkeypatch.setattr(tracker_module, "_start_" + name, start(name))
-    monkeypatch.setattr(tracker_module, "video_frames", lambda path: iter(()))
+    monkeypatch.setattr(tracker_module, "video_frames", lambda path, warn: iter(()))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     track_faces(video, "x.task")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: "there")
@@ -167,9 +167,12 @@ def test_which_tracker(monkeypatch, tmp_path, capfd):
     said = capfd.readouterr().err
     assert said.startswith("warning: the mediapipe package cannot be loaded (")
     assert said.count("\n") == 1
+    warnings = []
+    track_faces(video, "x.task", warn=warnings.append)
+    assert warnings == [said[len("warning: "):].strip()] and not capfd.readouterr().err
     monkeypatch.setattr(tracker_module, "_package", lambda: None)
     track_faces(video, "x.task")
-    assert started == [TENSORFLOW, TENSORFLOW, MEDIAPIPE]
+    assert started == [TENSORFLOW, TENSORFLOW, TENSORFLOW, MEDIAPIPE]
 
 
 def test_the_package_is_asked_for_and_missing(monkeypatch, tmp_path, task_path):

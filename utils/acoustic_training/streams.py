@@ -21,7 +21,7 @@ from utils.common.errors import UserError
 from utils.common.files import written_aside
 from utils.deepspeech.mfcc import mfcc_of_samples
 from utils.speech.aligned import ALIGNED_SPEED_PERCENT, played
-from utils.speech.augmentation import _as_int16, augment, background
+from utils.speech.augmentation import as_int16_gives, augment, background
 from utils.speech.phones import PHONES, SILENCE
 from utils.speech.synthesis import ENGINE_SHARES, HELD_OUT_VOICES, list_voices, synthesise
 from utils.speech.texts import sentences, word_list
@@ -142,7 +142,7 @@ class SyntheticStreamMaker(StreamMaker):
             samples = background(random, len(take.samples)) * 10 ** random.uniform(-4.5, -1.2)
             if random.rand() < 0.3:
                 samples = np.zeros_like(samples)
-            return take._replace(samples=_as_int16(samples))
+            return take._replace(samples=as_int16_gives(samples))
         engines = sorted(ENGINE_SHARES)
         shares = np.array([ENGINE_SHARES[engine] for engine in engines])
         voices = self.voices[engines[random.choice(len(engines), p=shares)]]

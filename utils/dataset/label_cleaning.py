@@ -44,7 +44,8 @@ def jumps(weights, times_s, names=None):
 
     Marked are both frames of a step faster than IMPOSSIBLE_SPEED_PER_S, what lies between two
     such steps that are MAX_SPIKE_S apart at most, and a frame that stands out from both its
-    neighbours by SPIKE in the same direction.
+    neighbours by SPIKE in the same direction. Rows whose times nearly coincide (a jittering clock,
+    a row written late) count as far apart as the rows usually are.
 
     Args:
       weights: [frames, k]; times_s: [frames], rising.
@@ -58,7 +59,7 @@ def jumps(weights, times_s, names=None):
     if len(weights) < 2 or not weights.shape[1]:
         return marked
     steps = np.diff(weights, axis=0)                                        # [frames - 1, k]
-    steps_s = np.maximum(np.diff(times_s), 1e-6)    # [frames - 1]
+    steps_s = _at_least_usual(np.diff(times_s))                             # [frames - 1]
     fast = np.flatnonzero(np.abs(steps).max(axis=1) > IMPOSSIBLE_SPEED_PER_S * steps_s)
     marked[fast] = marked[fast + 1] = True
     for first, second in zip(fast[:-1], fast[1:]):
@@ -69,6 +70,12 @@ def jumps(weights, times_s, names=None):
     brief = times_s[2:] - times_s[:-2] <= MAX_SPIKE_S
     marked[1:-1] |= (standing_out.max(axis=1) > SPIKE) & brief
     return marked
+
+
+def _at_least_usual(steps_s):
+    """Times between rows [n], none shorter than the mean of those that are no gaps."""
+    usual = steps_s[steps_s <= MAX_GAP_S]
+    return np.maximum(steps_s, usual.mean()) if len(usual) else steps_s
 
 
 def to_animation_frames(times_s, weights, valid, num_frames, start_s):

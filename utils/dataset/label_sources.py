@@ -169,7 +169,7 @@ def read_label_track(kind, path, landmarker_path, progress=None, tracker="auto",
     if kind not in KINDS:
         raise UserError("labels of the kind %r; expected one of %s" % (kind, ", ".join(KINDS)))
     if kind == TRACKER:
-        return _tracked(path, landmarker_path, progress, tracker)
+        return _tracked(path, landmarker_path, progress, tracker, warn)
     if kind == DEBUGOUT:
         times_s, weights, names = read_tracker_log(path, media_path)
         return _track(kind, path, times_s, weights, names, np.ones(len(times_s), bool),
@@ -226,8 +226,8 @@ def _frozen(rows):
     return frozen
 
 
-def _tracked(path, landmarker_path, progress, tracker):
-    track = track_faces(path, landmarker_path, tracker, progress)
+def _tracked(path, landmarker_path, progress, tracker, warn):
+    track = track_faces(path, landmarker_path, tracker, progress, warn)
     reasons = collections.OrderedDict([
         (NO_FACE, track.num_faces == 0), (TWO_FACES, track.num_faces > 1)])
     valid = track.num_faces == 1

@@ -2,6 +2,7 @@
 import collections
 import concurrent.futures
 import os
+import unicodedata
 
 import numpy as np
 from tqdm import tqdm
@@ -20,13 +21,15 @@ from utils.dataset.store import (MANIFEST_NAME, Dataset, folder_key, folder_name
                                  subject_path, write_manifest)
 from utils.dataset.summary import Summary
 from utils.formats.face_kinds import LIVE_LINK
-from utils.media.audio import open_audio
+from utils.media.audio import SOUND_EXTENSIONS, open_audio
 from utils.media.video import VIDEO_EXTENSIONS
 from utils.tracking.task_file import TASK_SHA256, TASK_SOURCE, read_task
 
-SOUND_EXTENSIONS = (".wav", ".flac")            # beside a file of labels
 HELD_OUT_SUFFIX = "_held_out"
+# Not named where they lie beside recordings: what every such folder may hold.
+TEXTS_AND_CODE = (".md", ".py", ".cfg", ".task", ".html", ".log")
 DEFAULT_HOLD_OUT = 0.1                          # of the only subject there is
+MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + SOUND_EXTENSIONS
 MIN_PART_FRAMES = ANIMATION_FPS                 # on either side of a cut
 CUT_STEP_FRAMES = 3                             # so that a cut falls on a sample: 30 into 16000
 PROBES_AT_ONCE = 4
@@ -49,7 +52,7 @@ def process_folder(folder, dataset_path, options, num_processes, hold_out=None, 
     """
     with only_writer(dataset_path):
         before = _earlier(dataset_path)
-        sources, failures = find_sources(folder, options)
+        sources, failures, passed_over = find_sources(folder, options)
         recordings = collections.OrderedDict()
         to_make = []
         for source in sources:
@@ -81,19 +84,25 @@ def process_folder(folder, dataset_path, options, num_processes, hold_out=None, 
             raise UserError("none of the %d subjects could be used; the first, %s: %s"
                             % ((len(failures),) + list(failures.items())[0]))
         dropped = [name for name in before if name not in recordings]
-        return Summary(subjects, redone, failures, dropped)
+        return Summary(subjects, redone, failures, dropped, passed_over)
 
 
 # ---- what is in the folder
 
 def find_sources(folder, options):
-    """(list of Source in natural order, OrderedDict {name: why it is none}) of a folder."""
+    """What can be made of a folder.
+
+    Returns (list of Source in natural order, OrderedDict {name: why it is none}, list of the names
+    of files that belong to no recording).
+    """
     failures = collections.OrderedDict()
-    found = []
+    found, media_paths = [], {}
     if options.labels == PUBLISHED:
         names, sound_path, labels_path = published_subjects(folder)
         found = [(name, sound_path, PUBLISHED, labels_path) for name in names]
-    for name, media_path in _media_of_folder(folder).items() if not found else ():
+    else:
+        media_paths, failures = _media_of_folder(folder)
+    for name, media_path in media_paths.items():
         try:
             kind, label_path = find_label_source(media_path, options.labels)
             found.append((name, media_path, kind, label_path))
@@ -123,7 +132,9 @@ def find_sources(folder, options):
                          landmarker_sha256 if TRACKER in (kind, neutral_kind) else None, shared)
         sources.append(Source(name, media_path, media_sha256, kind, label_path, label_sha256,
                               key, folder_name(name, key), landmarker_sha256, None))
-    return sources, failures
+    passed_over = _passed_over(folder, [source.label_path for source in sources]
+                               ) if options.labels != PUBLISHED else []
+    return sources, failures, passed_over
 
 
 def _read_beside(kind, media_path, label_path):
@@ -136,32 +147,71 @@ def _read_beside(kind, media_path, label_path):
 
 
 def _media_of_folder(folder):
-    """OrderedDict {name: path} of the recordings in a folder, 2 before 10."""
+    """(OrderedDict {name: path}, OrderedDict {name: what is wrong with that name}), 2 before 10.
+
+    Of the recordings in a folder.
+    """
     if not os.path.isdir(folder):
         raise UserError("there is no folder %s (--training_data_path); put the videos there"
                         % folder)
-    extensions = VIDEO_EXTENSIONS + SOUND_EXTENSIONS
     paths = collections.defaultdict(list)
     for entry in sorted(os.listdir(folder)):
         path = os.path.join(folder, entry)
         stem, extension = os.path.splitext(entry)
-        if extension.lower() in extensions and os.path.isfile(path) and not stem.startswith("."):
+        if (extension.lower() in MEDIA_EXTENSIONS and os.path.isfile(path)
+                and not stem.startswith(".")):
             paths[stem].append(path)
     if not paths:
         raise UserError("no video (%s) and no sound (%s) is in %s; put NAME.mp4 there"
                         % (" ".join(VIDEO_EXTENSIONS), " ".join(SOUND_EXTENSIONS), folder))
-    for name, of_name in sorted(paths.items()):
-        if len(of_name) > 1:
-            raise UserError("%s would all be the subject %s; rename all but one of them, or take "
-                            "them out of the folder" % (", ".join(of_name), name))
-        if "," in name or "\n" in name:
-            raise UserError("%s: a config separates the names of subjects by commas; rename it "
-                            "to have none" % of_name[0])
-        if name.endswith(HELD_OUT_SUFFIX):
-            raise UserError("%s: names with %s are those of held-out parts; rename it"
-                            % (of_name[0], HELD_OUT_SUFFIX))
-    return collections.OrderedDict(
-        (name, paths[name][0]) for name in sorted(paths, key=natural_order))
+    media, failures = collections.OrderedDict(), collections.OrderedDict()
+    for name in sorted(paths, key=natural_order):
+        wrong = _wrong_with(name, paths[name])
+        if wrong:
+            failures[name] = wrong
+        else:
+            media[name] = paths[name][0]
+    return media, failures
+
+
+def _wrong_with(name, paths):
+    """Why the recordings `paths` cannot be the subject `name` of a config, or None."""
+    file_names = [os.path.basename(path) for path in paths]
+    if len(paths) > 1:
+        return ("%s would all be the subject %s; rename all but one of them, or take them out of "
+                "the folder" % (", ".join(file_names), name))
+    if name != name.strip():
+        return ("%r begins or ends with a space, which a config does not keep; rename it"
+                % file_names[0])
+    if "," in name:
+        return ("%s: a config separates the names of subjects by commas; rename it to have none"
+                % file_names[0])
+    if any(letter.isspace() and letter != " " or unicodedata.category(letter) in ("Cc", "Cs")
+           for letter in name):
+        return ("%r has a letter that a config does not keep (a tab, a line's end, a wide space or "
+                "a broken one); rename it" % file_names[0])
+    if name.endswith(HELD_OUT_SUFFIX):
+        return ("%s: names with %s are those of held-out parts; rename it"
+                % (file_names[0], HELD_OUT_SUFFIX))
+    return None
+
+
+def _passed_over(folder, label_paths):
+    """Names of the files in a folder that are neither recordings nor labels of one."""
+    stems, others = set(), []
+    used = {os.path.normpath(path) for path in label_paths}
+    for entry in sorted(os.listdir(folder), key=natural_order):
+        stem, extension = os.path.splitext(entry)
+        path = os.path.normpath(os.path.join(folder, entry))
+        if extension.lower() in MEDIA_EXTENSIONS and os.path.isfile(path):
+            stems.add(stem)
+        elif (os.path.isfile(path) and not entry.startswith(".") and path not in used
+              and extension.lower() not in TEXTS_AND_CODE):
+            others.append(entry)
+    # NAME_raw.csv beside NAME_cal.csv, a note on NAME: they belong to the recording NAME.
+    return [entry for entry in others
+            if not any(entry == stem or entry.startswith((stem + ".", stem + "_"))
+                       for stem in stems)]
 
 
 def _landmarker_sha256(path):
@@ -227,7 +277,8 @@ def _durations_s(sources):
     """Seconds of each recording by its container's word; 0 where it says nothing."""
     def duration_s(source):
         try:
-            return open_audio(source.media_path).duration_s or 0.0
+            # The recording's own process warns, too.
+            return open_audio(source.media_path, lambda warning: None).duration_s or 0.0
         except UserError:
             return 0.0                  # the recording's own process says what is wrong with it
     with concurrent.futures.ThreadPoolExecutor(PROBES_AT_ONCE) as pool:

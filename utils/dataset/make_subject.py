@@ -6,8 +6,6 @@ fps by time stamps; the neutral pose taken off; light smoothing; a mask for chan
 absent or stand still; a look for swapped sides. utils/dataset/store.py says what is written.
 """
 import collections
-import contextlib
-import io
 import os
 import platform
 
@@ -18,15 +16,18 @@ from utils.common.channels import MODEL_CHANNELS
 from utils.common.constants import (ANIMATION_FPS, AUDIO_BLOCK_S, INT16_SCALE,
                                     PROFILE_DEEPSPEECH, SAMPLE_RATE_HZ)
 from utils.common.errors import UserError
+from utils.common.pcm import to_int16
 from utils.common.resample import num_frames_of
 from utils.dataset import av_offset, label_cleaning, label_sources
-from utils.dataset.alignment import aligned, check_coverage, measured_offset
+from utils.dataset.alignment import (aligned, check_coverage, check_in_step,
+                                     measured_offset)
 from utils.dataset.label_kinds import PUBLISHED
+from utils.dataset.plausibility import check_mouth, check_valid_share, check_weights
 from utils.dataset.published_files import published_recording
 from utils.dataset.store import ABSENT, STILL, new_folder, write_audio, write_labels, write_record
 from utils.dataset.track_cache import json_ready, read_track, write_track
 from utils.formats.face_kinds import BY_NAME, LIVE_LINK, TABLE
-from utils.media.audio import open_audio
+from utils.media.audio import is_silent, open_audio
 from utils.media.loudness import speech_envelope
 
 PROCESSING_VERSION = 1                  # raised when the same source gives other arrays
@@ -55,18 +56,20 @@ def process_recording(report, source, options, dataset_path):
     report: called with the seconds of media done so far.
     Raises UserError with all that is wrong with this recording, in one line.
     """
-    complaints = io.StringIO()          # of the readers, for the summary
-    with contextlib.redirect_stderr(complaints), new_folder(dataset_path, source.folder) as aside:
+    with new_folder(dataset_path, source.folder) as aside:
         record = _process(report, source, options, dataset_path, aside)
-        record["warnings"] += [
-            " ".join(line.split("warning: ", 1)[1].split())
-            for line in complaints.getvalue().splitlines() if line.startswith("warning: ")]
         write_record(aside, record)
     return record
 
 
 def _process(report, source, options, dataset_path, aside):
-    samples, audio_sha256 = write_audio(aside, (_int16(block) for block in _sound(source)))
+    warnings = []                       # of the readers, and of what is doubtful
+    warn = warnings.append
+    samples, audio_sha256 = write_audio(
+        aside, (to_int16(block) for block in _sound(source, warn)))
+    if _is_silent(samples) and not options.force:
+        raise UserError("%s: its sound is silent from end to end; check the microphone and the "
+                        "track, or take it by --force" % os.path.basename(source.media_path))
     duration_s = len(samples) / float(SAMPLE_RATE_HZ)
     num_frames = num_frames_of(duration_s, ANIMATION_FPS)
     envelope = _envelope(samples)
@@ -77,7 +80,7 @@ def _process(report, source, options, dataset_path, aside):
         track = label_sources.read_label_track(
             source.kind, source.label_path, options.landmarker_path,
             progress=lambda done_s, total_s: report(min(done_s, duration_s)),
-            media_path=source.media_path, live_link_sides=options.live_link_sides)
+            media_path=source.media_path, warn=warn, live_link_sides=options.live_link_sides)
     if source.kind == label_sources.TRACKER:
         write_track(aside, track)
     if not track.valid.any():
@@ -87,11 +90,12 @@ def _process(report, source, options, dataset_path, aside):
                         % (os.path.basename(source.label_path), len(track.valid)))
     jumps = label_cleaning.jumps(track.weights, track.times_s, track.names) & track.valid
     valid_rows = track.valid & ~jumps
+    label_name = os.path.basename(source.label_path)
+    check_weights(track.weights, valid_rows, label_name, options.force, warn)
 
-    warnings = []
-    alignment = aligned(track, valid_rows, envelope, source, options, warnings)
+    alignment = aligned(track, valid_rows, envelope, source, options, warn)
     start_s = alignment["start_s"]
-    check_coverage(track, start_s, duration_s, alignment["method"], options.force, warnings)
+    check_coverage(track, start_s, duration_s, alignment["method"], options.force, warn)
     weights, valid = label_cleaning.to_animation_frames(
         track.times_s, track.weights, valid_rows, num_frames, start_s)
     offset = measured_offset(weights, track.names, valid, envelope)
@@ -101,14 +105,18 @@ def _process(report, source, options, dataset_path, aside):
             start_s - offset["offset_s"])
         offset["corrected"] = True
     elif options.fix_offset and offset:
-        warnings.append("offset left as it is: confidence %.2f is below %.2f"
+        warn("offset left as it is: confidence %.2f is below %.2f"
                         % (offset["confidence"], av_offset.MIN_CONFIDENCE))
     if valid.sum() < MIN_VALID_S * ANIMATION_FPS:
         raise UserError("%s: %d of %d frames can be learnt from, at least %d are needed%s"
-                        % (os.path.basename(source.label_path), valid.sum(), num_frames,
-                           MIN_VALID_S * ANIMATION_FPS, _reasons_text(track)))
+                        % (label_name, valid.sum(), num_frames, MIN_VALID_S * ANIMATION_FPS,
+                           _reasons_text(track)))
+    check_valid_share(valid, _reasons_text(track), label_name, options.force, warn)
+    check_mouth(weights, track.names, valid, label_name, options.force, warn)
+    if alignment["confidence"] is None:             # else a search has had its say
+        check_in_step(weights, track.names, valid, envelope, warn)
 
-    neutral = _neutral(track, weights, valid, source, options)
+    neutral = _neutral(track, weights, valid, source, options, warn)
     if neutral is not None:
         weights = label_cleaning.calibrated(weights, neutral)
     if options.smooth:
@@ -143,10 +151,10 @@ def _process(report, source, options, dataset_path, aside):
                       "ffmpeg": imageio_ffmpeg.get_ffmpeg_version()})])
 
 
-def _sound(source):
+def _sound(source, warn):
     """The blocks of 16 kHz float32 of a recording."""
     if source.kind != PUBLISHED:
-        return open_audio(source.media_path).blocks(AUDIO_BLOCK_S)
+        return open_audio(source.media_path, warn).blocks(AUDIO_BLOCK_S)
     return published_recording(os.path.dirname(source.media_path), source.name).sound(
         PROFILE_DEEPSPEECH)[0]
 
@@ -162,8 +170,11 @@ def _published_track(source):
         collections.OrderedDict(), 0.0, {})
 
 
-def _int16(block):
-    return np.rint(block * INT16_SCALE).clip(-INT16_SCALE, INT16_SCALE - 1).astype("<i2")
+def _is_silent(samples):
+    """Whether int16 samples of any length swing nowhere."""
+    step = int(AUDIO_BLOCK_S * SAMPLE_RATE_HZ)
+    return all(is_silent(samples[start:start + step] / INT16_SCALE)
+               for start in range(0, len(samples), step))
 
 
 def _envelope(samples):
@@ -199,24 +210,25 @@ def _reasons_text(track):
 
 # ---- the weights
 
-def _neutral(track, weights, valid, source, options):
+def _neutral(track, weights, valid, source, options, warn):
     """The pose to take off [k], or None."""
     if options.calibrate is False:
         return None
     if options.neutral_path:
-        return _neutral_of_take(*neutral_source(options.neutral_path) + (options, track.names))
+        return _neutral_of_take(*neutral_source(options.neutral_path)
+                                + (options, track.names, warn))
     is_raw = track.notes.get("take") == "raw"
     own_take = label_sources.neutral_take_of(source.media_path) if is_raw else None
     if own_take:
-        return _neutral_of_take(LIVE_LINK, own_take, options, track.names)
+        return _neutral_of_take(LIVE_LINK, own_take, options, track.names, warn)
     if is_raw or track.kind in CALIBRATED_KINDS:
         return label_cleaning.neutral_pose(weights, valid)
     return None
 
 
-def _neutral_of_take(kind, path, options, names):
+def _neutral_of_take(kind, path, options, names, warn):
     """[k] the middle of each channel in a take of a face at rest; 0 for what it lacks."""
-    take = label_sources.read_label_track(kind, path, options.landmarker_path,
+    take = label_sources.read_label_track(kind, path, options.landmarker_path, warn=warn,
                                           live_link_sides=options.live_link_sides)
     if not take.valid.any():
         raise UserError("%s (the neutral take): %s" % (path, _why_none(take)))

@@ -17,9 +17,10 @@ import os
 import numpy as np
 
 from utils.common.channels import MODEL_CHANNELS
-from utils.common.constants import ANIMATION_FPS, INT16_SCALE
+from utils.common.constants import ANIMATION_FPS
 from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
+from utils.common.pcm import to_int16
 from utils.common.resample import resample_frames
 from utils.dataset.store import (ABSENT, Dataset, find_dataset, folder_key, folder_name,
                                  write_manifest, write_subject)
@@ -83,8 +84,7 @@ def write_real_corpus(folder, realdata, speakers):
                 valid[length - 1::length] = False
             if not source.rests:
                 valid &= ~_silent(recording)
-            sound = np.round(recording.samples * INT16_SCALE)
-            sound = np.clip(sound, -INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
+            sound = to_int16(recording.samples)
             mask = {name: ABSENT for name in MODEL_CHANNELS if name not in source.channels}
             records[recording.name] = write_subject(
                 folder, folder_name(recording.name, folder_key(recording.name, made_of)),

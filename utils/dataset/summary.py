@@ -5,8 +5,10 @@ from utils.common.constants import NUM_BLENDSHAPES
 from utils.dataset.store import ABSENT
 
 # subjects: {name: record} of the dataset now. redone: names made in this run. failures:
-# {name: line}. dropped: names that the dataset had and has no more.
-Summary = collections.namedtuple("Summary", "subjects redone failures dropped")
+# {name: line}. dropped: names that the dataset had and has no more. passed_over: names of files in
+# the folder that belong to no recording.
+Summary = collections.namedtuple("Summary", "subjects redone failures dropped passed_over")
+NAMED_AT_MOST = 10                      # of the files passed over
 
 
 def summary_table(summary):
@@ -28,6 +30,14 @@ def summary_table(summary):
     return "\n".join("  ".join(cell.ljust(width) if column in (0, 1, 6) else cell.rjust(width)
                                for column, (cell, width) in enumerate(zip(row, widths))).rstrip()
                      for row in rows)
+
+
+def passed_over_text(names):
+    """The files that belong to no recording, in a line."""
+    named = ", ".join(names[:NAMED_AT_MOST])
+    more = len(names) - NAMED_AT_MOST
+    return "passed over, as no recording and no labels of one: %s%s" % (
+        named, " and %d more" % more if more > 0 else "")
 
 
 def alignment_text(alignment):

@@ -4,6 +4,7 @@ The package runs in a process of its own: with TensorFlow imported before it, it
 exists for Python 3.6 and 3.7 only, and reads no .tflite; where it or a .pb is absent,
 TranscriptUnavailable says so and the caller goes on without a transcript.
 """
+import csv
 import json
 import os
 import subprocess
@@ -12,10 +13,10 @@ import tempfile
 
 import numpy as np
 
-from utils.common.constants import (ACOUSTIC_FPS, CONTEXT_FRAMES, INT16_SCALE, MFCC_COEFFICIENTS,
-                                    NUM_LETTERS, REPOSITORY, SAMPLE_RATE_HZ)
-import csv
+from utils.common.constants import (ACOUSTIC_FPS, CONTEXT_FRAMES, MFCC_COEFFICIENTS, NUM_LETTERS,
+                                    REPOSITORY, SAMPLE_RATE_HZ)
 from utils.common.files import written_aside
+from utils.common.pcm import to_int16
 
 PACKAGE = "deepspeech==0.5.0"
 BEAM_WIDTH = 500                    # the package's own default
@@ -126,9 +127,7 @@ def _send(audio, pipe):
     try:
         with pipe:
             for block in audio:
-                pcm = np.clip(np.round(np.asarray(block, np.float64) * INT16_SCALE),
-                              -INT16_SCALE, INT16_SCALE - 1)
-                pipe.write(pcm.astype("<i2").tobytes())
+                pipe.write(to_int16(block).astype("<i2").tobytes())
     except BrokenPipeError:
         pass
 

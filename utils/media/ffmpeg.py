@@ -8,21 +8,44 @@ import imageio_ffmpeg
 from utils.common.errors import UserError
 
 
-def ffmpeg_reading(path, verbosity):
+def ffmpeg_reading(path, verbosity, input_options=()):
     """The beginning of a command that reads `path`.
 
     file: keeps a name with a colon or a leading dash a name; the whitelist keeps a file that
-    refers to others from fetching them.
+    refers to others from fetching them. input_options: what stands before -i.
     """
-    return [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", verbosity,
-            "-protocol_whitelist", "file,pipe", "-i", "file:" + path]
+    return ([imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", verbosity,
+             "-protocol_whitelist", "file,pipe"] + list(input_options) + ["-i", "file:" + path])
+
+
+def start_ffmpeg(command, **streams):
+    """The running process of a command; its stdin is empty.
+
+    The static ffmpeg 4.2 that Python 3.7 gets dies of a segmentation fault on every .mts and .ts,
+    where it loads the system's tables of letters for the channel's name; so it finds none.
+    """
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                            env=dict(os.environ, GCONV_PATH=os.devnull), **streams)
+
+
+def stream_kept(report, letter):
+    """Options after the output that keep a stream ("V:0", "a:0") of such a report in view.
+
+    Of these containers ffmpeg sets the clock to 0 where the first of the streams that are asked
+    for begins: asked for one alone, it would lose how much later than the other that starts.
+    """
+    kind = "Video" if letter.startswith("V") else "Audio"
+    if not (re.search(r"^ *Input #0, (mpeg|mpegts|ogg|vob)\b", report, re.MULTILINE)
+            and re.search(r"^ *Stream #0:.*: %s: " % kind, report, re.MULTILINE)):
+        return []
+    return ["-map", "0:" + letter, "-c", "copy", "-f", "null", "-"]
 
 
 def media_report(path):
     """What ffmpeg says of a file without decoding it: streams, rates, tags. Empty if unreadable.
     """
-    process = subprocess.Popen(ffmpeg_reading(path, "info"), stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = start_ffmpeg(ffmpeg_reading(path, "info"), stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT)
     return process.communicate()[0].decode("utf-8", "replace")
 
 
@@ -75,10 +98,10 @@ def reason(report, path):
     return first_line(line.replace("file:" + path + ": ", ""))
 
 
+# ---- the media's clock
+
 NOMINAL_RATES = (24, 25, 30, 48, 50, 60, 100, 120, 240)
 
-
-# ---- the media's clock
 
 def media_timecode_s(media_path):
     """Time of day in seconds at which a video or sound begins, by its timecode; None without.

@@ -2,36 +2,43 @@
 
 A phone films at a rate that varies, so frame i never stands at i / fps. The times are those
 of the file, on the clock that utils/media/audio.py puts the sound on: 0 is where the file starts,
-and a stream that starts late keeps its place. A phone's rotation tag is obeyed.
+and a stream that starts late keeps its place. A phone's rotation tag is obeyed, and pixels that
+are not square (DV, DVD, AVCHD at 1440 x 1080) are made so: faces have their true proportions.
 """
+import io
 import itertools
 import os
 import re
 import subprocess
-import sys
 import tempfile
 
 import imageio_ffmpeg
 import numpy as np
 
-from utils.common.errors import UserError
-from utils.media.ffmpeg import check_media_file, ffmpeg_reading, first_line, reason
+from utils.common.errors import UserError, print_warning
+from utils.media.ffmpeg import (check_media_file, ffmpeg_reading, first_line, media_report,
+                                reason, start_ffmpeg, stream_kept)
 
-VIDEO_EXTENSIONS = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+VIDEO_EXTENSIONS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".3gp", ".3g2", ".mts",
+                    ".m2ts", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".mxf", ".ogv", ".vob")
 # V: a film, not the cover picture of a song.
 FIRST_VIDEO_STREAM = ["-map", "0:V:0", "-an", "-sn", "-dn"]
+PPM_OUTPUT = ["-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe", "pipe:1"]
+# The container's word, which comes last, is the one that players and ffmpeg obey.
+PIXEL_ASPECT = re.compile(r"^ *Stream #0:\d+.*: Video: .*\bSAR (\d+):(\d+)", re.MULTILINE)
+MAX_PIXEL_ASPECT = 4.0
 TICKS_PER_S = 1000000
 MAX_REPORT_LINES = 1000             # a damaged file may complain of every frame
 FRAME_TIME = re.compile(r"showinfo\S* @ \S+\] (?:\[info\] )?n: *\d+ pts: *(-?\d+|NOPTS)")
 COMPLAINT = re.compile(r"\[(error|fatal)\] (.*)")
 
 
-def video_frames(path):
+def video_frames(path, warn=print_warning):
     """Yield (time_s, frame) for every frame of the first video stream of `path`.
 
-    time_s: float, strictly increasing. frame: uint8 [height, width, 3], RGB. Memory is
-    constant; leaving the loop early ends ffmpeg. What is damaged part-way is read as far as
-    it goes, with a warning on stderr.
+    time_s: float, strictly increasing. frame: uint8 [height, width, 3], RGB, of square pixels.
+    Memory is constant; leaving the loop early ends ffmpeg. What is damaged part-way is read as far
+    as it goes; warn is called with a line on that.
     Raises UserError, at the first frame: missing, a folder, empty, not a video, no video
     stream, cut off so that nothing can be decoded.
     """
@@ -41,8 +48,7 @@ def video_frames(path):
     with tempfile.TemporaryDirectory() as folder:
         report_path = os.path.join(folder, "report")
         with open(report_path, "wb") as stderr:
-            process = subprocess.Popen(_command(path), stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.PIPE, stderr=stderr)
+            process = start_ffmpeg(_command(path), stdout=subprocess.PIPE, stderr=stderr)
         times = _reported_times(report_path)
         try:
             while True:
@@ -73,15 +79,46 @@ def video_frames(path):
                         "webm or avi that plays" % (path, reason(report, path)))
     complaint = COMPLAINT.search(report)
     if complaint:
-        print("warning: %s is damaged (ffmpeg: %s); going on with the %d frames that could be "
-              "decoded" % (path, first_line(complaint.group(2)), num_frames), file=sys.stderr)
+        warn("%s is damaged (ffmpeg: %s); going on with the %d frames that could be decoded"
+             % (path, first_line(complaint.group(2)), num_frames))
+
+
+def still(path, time_s):
+    """The frame shown at `time_s`: uint8 [height, width, 3], RGB; None where there is none."""
+    path = os.fspath(path)
+    process = start_ffmpeg(
+        # Before -i the place is sought, not decoded to.
+        ffmpeg_reading(path, "error", ["-ss", "%.3f" % time_s]) + FIRST_VIDEO_STREAM
+        + ["-frames:v", "1"] + _filters(_square_pixels(media_report(path))) + PPM_OUTPUT,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return _read_ppm(io.BytesIO(process.communicate()[0]))
 
 
 def _command(path):
     # settb: the times in whole microseconds; as seconds they are printed with six digits.
+    report = media_report(path)
+    times = ["settb=1/%d" % TICKS_PER_S, "showinfo"]
     return (ffmpeg_reading(path, "level+info") + ["-nostats"] + FIRST_VIDEO_STREAM
-            + ["-vf", "settb=1/%d,showinfo" % TICKS_PER_S] + _every_frame_once()
-            + ["-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe", "pipe:1"])
+            + _filters(times + _square_pixels(report)) + _every_frame_once() + PPM_OUTPUT
+            + stream_kept(report, "a:0"))
+
+
+def _filters(filters):
+    return ["-vf", ",".join(filters)] if filters else []
+
+
+def _square_pixels(report):
+    """[filter] that widens or heightens a picture whose pixels are not square; [] where they are.
+
+    A ratio beyond MAX_PIXEL_ASPECT either way is a broken header and left alone.
+    """
+    ratio = PIXEL_ASPECT.search(report)
+    width, height = (int(number) for number in ratio.groups()) if ratio else (1, 1)
+    if width == height or not 1 / MAX_PIXEL_ASPECT <= width / max(height, 1e-9) <= MAX_PIXEL_ASPECT:
+        return []
+    # In words, since a rotation comes before and turns the ratio, too.
+    return ["scale=w='if(gt(sar,1),round(iw*sar),iw)':h='if(gt(sar,1),ih,round(ih/sar))'",
+            "setsar=1"]
 
 
 def _every_frame_once():

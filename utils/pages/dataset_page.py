@@ -445,7 +445,7 @@ REPORT_NAME = "report.html"
 
 def write_report(folder, dataset_path):
     """Write report.html into the dataset; returns its path."""
-    from utils.media.video_stills import still
+    from utils.media.video import still
     dataset = Dataset(dataset_path)
     thumbnails = {}
     for name, record in dataset.subjects.items():

@@ -3,6 +3,7 @@ import numpy as np
 import scipy.signal
 
 from utils.common.constants import INT16_SCALE, SAMPLE_RATE_HZ
+from utils.common.pcm import to_int16
 
 
 def augment(random, samples):
@@ -24,12 +25,12 @@ def augment(random, samples):
         augmented[gap] = 0.0              # digital silence between sentences
     if random.rand() < 0.05:
         augmented *= random.uniform(2.0, 8.0)     # clipped below
-    return _as_int16(augmented)
+    return as_int16_gives(augmented)
 
 
-def _as_int16(samples):
-    rounded = np.clip(np.round(samples * INT16_SCALE), -INT16_SCALE, INT16_SCALE - 1)
-    return (rounded / INT16_SCALE).astype(np.float32)
+def as_int16_gives(samples):
+    """float32 `samples` in [-1, 1) as a 16-bit file gives them back."""
+    return (to_int16(samples) / INT16_SCALE).astype(np.float32)
 
 
 def _in_a_room(random, samples):

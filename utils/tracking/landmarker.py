@@ -13,6 +13,7 @@ import collections
 import numpy as np
 
 from utils.common.channels import LANDMARKER_CHANNELS
+from utils.common.errors import print_warning
 from utils.tracking.face_detection import (DETECTOR_SIZE, VALUES_PER_ANCHOR, box_of_detection,
                                            box_of_landmarks, crop, decode_detections, from_crop,
                                            letterbox, make_anchors, probability)
@@ -45,17 +46,17 @@ class FaceLandmarker(object):
     """The networks of one face_landmarker.task.
 
     Raises UserError for a file that is missing, cut off or something else; an unknown
-    version is warned of on stderr and tried.
+    version is warned of, by a call of `warn`, and tried.
     names: FACE_LANDMARKER_CHANNELS, the order of the weights.
     sha256: hex, of the file.
     """
 
     names = FACE_LANDMARKER_CHANNELS
 
-    def __init__(self, task_path):
+    def __init__(self, task_path, warn=print_warning):
         self._anchors = make_anchors()
         task = load_task(
-            task_path,
+            task_path, warn,
             detector=([DETECTOR_SIZE, DETECTOR_SIZE, 3],
                       [len(self._anchors) * VALUES_PER_ANCHOR, len(self._anchors)]),
             landmarks=([LANDMARKS_SIZE, LANDMARKS_SIZE, 3], [3 * NUM_LANDMARKS, 1]),

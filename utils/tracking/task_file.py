@@ -3,7 +3,6 @@ import collections
 import hashlib
 import io
 import os
-import sys
 import zipfile
 
 from utils.common.errors import UserError
@@ -55,8 +54,8 @@ def read_task(path):
     return contents, hashlib.sha256(whole).hexdigest()
 
 
-def warn_if_unknown(path, sha256):
-    """A line on stderr where the file is another than the one that was tested."""
+def warn_if_unknown(path, sha256, warn):
+    """Call `warn` with a line where the file is another than the one that was tested."""
     if sha256 != TASK_SHA256:
-        print("warning: %s is not the known version (sha256 %s..., expected %s...); its labels "
-              "may differ" % (path, sha256[:12], TASK_SHA256[:12]), file=sys.stderr)
+        warn("%s is not the known version (sha256 %s..., expected %s...); its labels may differ"
+             % (path, sha256[:12], TASK_SHA256[:12]))

@@ -12,14 +12,14 @@ from utils.tracking.task_file import NETWORK_FILES, TASK_SOURCE, read_task, warn
 Task = collections.namedtuple("Task", ["sha256"] + list(NETWORK_FILES))
 
 
-def load_task(path, **sizes):
+def load_task(path, warn, **sizes):
     """The Task in the file `path`.
 
     Args:
+      warn: called with a line on a version other than the known one.
       sizes: for "detector", "landmarks" and "blendshapes" each (shape of the input without
         its batch axis, sizes of the outputs in the order wanted).
     Raises UserError: missing, a folder, not such a file, damaged, networks of other sizes.
-    A version other than the known one is warned of on stderr.
     """
     path = os.fspath(path)
     contents, sha256 = read_task(path)
@@ -30,7 +30,7 @@ def load_task(path, **sizes):
         if networks[network] is None:
             raise UserError("%s: its %s is not the network expected; take the file from %s"
                             % (path, name, TASK_SOURCE))
-    warn_if_unknown(path, sha256)
+    warn_if_unknown(path, sha256, warn)
     return Task(sha256, **networks)
 
 

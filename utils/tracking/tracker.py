@@ -13,13 +13,12 @@ detector in every frame, and its weights would tremble.
 import collections
 import importlib.util
 import os
-import sys
 
 import numpy as np
 
 from utils.common.channels import LANDMARKER_CHANNELS
 from utils.common.dropped_lines import stderr_lines_dropped
-from utils.common.errors import UserError
+from utils.common.errors import UserError, print_warning
 from utils.media.ffmpeg import duration_s, media_report
 from utils.media.video import video_frames
 from utils.tracking.task_file import read_task, warn_if_unknown
@@ -39,22 +38,24 @@ CHATTER = rb"[IW]\d{4} |INFO: |WARNING: (All log messages|Logging) before|To ena
 FaceTrack = collections.namedtuple("FaceTrack", "times_s weights names num_faces notes")
 
 
-def track_faces(video_path, task_path, tracker=AUTO, progress=None):
+def track_faces(video_path, task_path, tracker=AUTO, progress=None, warn=print_warning):
     """The FaceTrack of a video, a row for each of its frames.
 
     Args:
-      task_path: face_landmarker.task; one that is not the known version is warned of on stderr.
+      task_path: face_landmarker.task.
       tracker: "mediapipe" for the package, "tensorflow", or "auto": the package if it is there.
       progress: called with (seconds done, seconds in all or None) after each frame.
+      warn: called with a line on each thing that is doubtful: a task file of another version, a
+        package that cannot be loaded, a damaged video.
     Raises UserError: either file missing or damaged, no video stream, no such tracker here.
     """
     video_path = os.fspath(video_path)
-    tracker = _chosen(tracker)
+    tracker = _chosen(tracker, warn)
     start = _start_mediapipe if tracker == MEDIAPIPE else _start_tensorflow
-    follow, notes = start(task_path)
+    follow, notes = start(task_path, warn)
     total_s = duration_s(media_report(video_path))
     times_s, rows, num_faces = [], [], []
-    for time_s, weights, faces in follow(video_frames(video_path)):
+    for time_s, weights, faces in follow(video_frames(video_path, warn)):
         times_s.append(time_s)
         rows.append(np.zeros(len(LANDMARKER_CHANNELS)) if weights is None else weights)
         num_faces.append(faces)
@@ -64,7 +65,7 @@ def track_faces(video_path, task_path, tracker=AUTO, progress=None):
                      np.array(num_faces), notes)
 
 
-def _chosen(tracker):
+def _chosen(tracker, warn):
     if tracker not in TRACKERS:
         raise UserError("no tracker %r; expected one of %s" % (tracker, ", ".join(TRACKERS)))
     if tracker != AUTO:
@@ -74,7 +75,7 @@ def _chosen(tracker):
     try:
         _package()
     except UserError as error:
-        print("warning: %s" % error, file=sys.stderr)
+        warn(str(error))
         return TENSORFLOW
     return MEDIAPIPE
 
@@ -98,11 +99,11 @@ def _notes(tracker, version, sha256):
     return {"tracker": tracker, "tracker_version": version, "landmarker_sha256": sha256}
 
 
-def _start_tensorflow(task_path):
+def _start_tensorflow(task_path, warn):
     # Here, since TensorFlow is not wanted where the package tracks.
     from utils.tracking.landmarker import FaceLandmarker
     from utils.common.quiet_tensorflow import tf
-    landmarker = FaceLandmarker(task_path)
+    landmarker = FaceLandmarker(task_path, warn)
 
     def follow(timed_frames):
         for tracked in landmarker.track(timed_frames, count_every_s=COUNT_EVERY_S):
@@ -111,7 +112,7 @@ def _start_tensorflow(task_path):
     return follow, _notes(TENSORFLOW, tf.VERSION, landmarker.sha256)
 
 
-def _start_mediapipe(task_path):
+def _start_mediapipe(task_path, warn):
     _, sha256 = read_task(task_path)
     mediapipe, tasks = _package()
     vision = tasks.vision
@@ -138,7 +139,7 @@ def _start_mediapipe(task_path):
                     num_faces = max(1, len(counter.detect(image).face_landmarks))
                 yield time_s, _weights_of(faces[0]), num_faces
 
-    warn_if_unknown(task_path, sha256)
+    warn_if_unknown(task_path, sha256, warn)
     return follow, _notes(MEDIAPIPE, mediapipe.__version__, sha256)
 
 
