@@ -9,6 +9,7 @@ import pytest
 from scipy.io import wavfile
 
 from utils.common.errors import UserError
+from utils.media.video import video_frames
 from utils.preview.face import render_face
 from utils.preview.shapes import FACE_CHANNELS, INDEX
 from utils.preview.video import write_preview
@@ -118,6 +119,34 @@ def test_rates(tmp_path, fps, told):
     write_preview(path, speaking(5), FACE_CHANNELS, fps, size=SIZE)
     assert told in described(path) and "Audio" not in described(path)
     assert len(decoded_frames(path)) == 5
+
+
+def test_a_rate_of_many_decimals_does_not_drift(tmp_path):
+    path = str(tmp_path / "film.mp4")
+    weights = np.repeat(speaking(2), 150, axis=0)               # drawn twice only
+    write_preview(path, weights, FACE_CHANNELS, 24000 / 1001., size=64)
+    times_s = [time_s for time_s, _ in video_frames(path)]
+    np.testing.assert_allclose(times_s, np.arange(300) * 1001 / 24000., atol=1e-4)
+
+
+def test_sound_that_starts_late_in_its_file_keeps_its_place(tmp_path):
+    wav, late = clap(str(tmp_path / "c.wav"), 0.5, 0.25), str(tmp_path / "late.mp4")
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc=d=1:s=64x64:r=10", "-itsoffset", "0.5", "-i", wav,
+               "-c:a", "aac", late)
+    path = str(tmp_path / "p.mp4")
+    write_preview(path, speaking(30), FACE_CHANNELS, 30, late, SIZE)
+    loud = np.nonzero(np.abs(decoded_audio(path)) > 0.2)[0][0] / float(RATE_HZ)
+    assert abs(loud - 0.75) < 0.01
+
+
+def test_the_stream_that_is_named_is_heard(tmp_path):
+    wav, both = clap(str(tmp_path / "c.wav"), 0.5, 0.25), str(tmp_path / "both.mkv")
+    run_ffmpeg("-f", "lavfi", "-i", "anullsrc=d=0.5", "-i", wav, "-map", "0:a", "-map", "1:a",
+               "-c:a", "flac", both)
+    path = str(tmp_path / "p.mp4")
+    for stream, heard in ((0, False), (1, True)):
+        write_preview(path, speaking(15), FACE_CHANNELS, 30, both, SIZE, audio_stream=stream)
+        assert (np.abs(decoded_audio(path)).max() > 0.2) == heard
 
 
 def test_compressed_sound_of_another_rate(tmp_path):

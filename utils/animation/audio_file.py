@@ -15,6 +15,7 @@ from utils.deepspeech.transcript import (TranscriptUnavailable, files_for_transc
 from utils.formats.exporters import EXPORTERS
 from utils.media.audio import open_audio
 from utils.preview.curve_pictures import write_curves_png
+from utils.preview.head import DESIGN_SIZE
 from utils.preview.video import write_preview
 
 
@@ -113,7 +114,8 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         write(exporter.file_name, exporter.write, weights, names, fps)
     write("curves.png", write_curves_png, weights, names, fps, loudness)
     if preview:
-        write("preview.mp4", write_preview, weights, names, fps, audio_path)
+        with audio.file_for_ffmpeg() as (sound_path, stream):
+            write("preview.mp4", write_preview, weights, names, fps, sound_path, DESIGN_SIZE, stream)
     if transcript:
         try:
             words = transcribe(*files_for_transcript(acoustic_graph_path), audio=audio.blocks())

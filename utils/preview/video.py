@@ -17,13 +17,14 @@ CONSTANT_QUALITY = 18               # x264's scale: 18 is taken for visually los
 AUDIO_RATE_HZ, AUDIO_BITRATE = 48000, "160k"
 
 
-def write_preview(path, weights, names, fps, audio_path=None, size=DESIGN_SIZE):
+def write_preview(path, weights, names, fps, audio_path=None, size=DESIGN_SIZE, audio_stream=0):
     """Write `weights` [frames, 52] as an mp4 of `size` x `size` (even), frame i shown at i/fps.
 
-    The sound of `audio_path`, in any format ffmpeg reads, starts with frame 0; whichever of
-    picture and sound is longer sets the length. Frames go to ffmpeg one by one, so memory does
-    not grow with the clip. Raises UserError where ffmpeg cannot read the sound or write the
-    file, ValueError for weights, names or a size that render_face refuses.
+    The sound is an audio stream of `audio_path`, in any format ffmpeg reads; time 0 of that file is
+    frame 0, as it is in utils/media/audio.py. Whichever of picture and sound is longer sets the
+    length. Frames go to ffmpeg one by one, by moviepy's writer, so memory does not grow with the
+    clip. Raises UserError where ffmpeg cannot read the sound or write the file, ValueError for
+    weights, names or a size that render_face refuses.
     """
     weights = np.asarray(weights)
     if weights.ndim != 2 or not len(weights):
@@ -34,42 +35,74 @@ def write_preview(path, weights, names, fps, audio_path=None, size=DESIGN_SIZE):
         raise UserError("the sound for the preview, %s, is not a file; give one that is there"
                         % audio_path)
     picture = render_face(weights[0], names, size)      # bad input shows before a file is begun
-    with written_aside(path) as aside, tempfile.TemporaryFile() as log:
-        writer = FFMPEG_VideoWriter(aside, (size, size), fps, preset="veryfast", logfile=log,
-                                    audiofile=audio_path and os.path.abspath(audio_path),
-                                    ffmpeg_params=ffmpeg_params(fps, audio_path is not None))
-        process = writer.proc
+    # moviepy's import takes half a second, which a run without a preview need not wait.
+    from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
+    with written_aside(path) as aside, tempfile.TemporaryFile(mode="w+") as log:
+        writer = FFMPEG_VideoWriter(
+            aside, (size, size), fps, codec=X264, audiofile=audio_path and _as_file(audio_path),
+            preset="veryfast", logfile=log,
+            ffmpeg_params=_output_options(fps, audio_path is not None, audio_stream))
+        process = writer.proc                           # close() forgets it, and its status
         try:
             for i in tqdm(range(len(weights)), desc="preview", unit="frame", mininterval=1.0,
                           disable=None, leave=False):               # None: on a terminal only
                 if i and not np.array_equal(weights[i], weights[i - 1]):
                     picture = render_face(weights[i], names, size)
-                process.stdin.write(picture[:, :, ::-1].tobytes())      # BGR to RGB
-            process.stdin.close()
-        except BrokenPipeError:     # ffmpeg gave up; what it says tells why
-            pass
+                if not _written(writer, picture[:, :, ::-1]):       # BGR to RGB
+                    break                       # ffmpeg gave up; its log says why
         except BaseException:
             process.kill()
             raise
         finally:
-            status = process.wait()         # which writer.close() would not tell
-        if status:
+            _closed(writer)
+        if process.wait():
             log.seek(0)
-            lines = log.read().decode("utf-8", "replace").strip().splitlines()
             raise UserError("ffmpeg could not write %s (%s); check the sound file and the free "
-                            "space" % (path, lines[-1] if lines else "status %d" % status))
+                            "space" % (path, _last_line(log.read())))
 
 
-def ffmpeg_params(fps, has_sound):
-    """What ffmpeg is told besides what moviepy's writer tells it: exact times, colours, sound."""
-    # moviepy writes the rate with two digits: 23.976 would drift 0.6 s in an hour.
-    rate = str(fractions.Fraction(fps).limit_denominator(1001))     # 29.97... as 30000/1001
-    filters = "setpts=N/(%s)/TB,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p" % rate
-    params = ["-loglevel", "error", "-vf", filters, "-r", rate, "-crf", str(CONSTANT_QUALITY),
-              "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
-              "-movflags", "+faststart"]
+# By that name moviepy leaves the pixel format to us: for "libx264" 2.x asks for one with alpha.
+X264 = "h264"
+
+
+def _as_file(path):
+    """A path that ffmpeg takes for a file, whatever colons or dashes are in it."""
+    return "file:" + os.path.abspath(path)
+
+
+def _output_options(fps, has_sound, audio_stream):
+    """What moviepy's own arguments do not say, as options of ffmpeg's output."""
+    rate = fractions.Fraction(fps).limit_denominator(1001)      # 29.97... as 30000/1001
+    # moviepy gives the rate with two decimals, which 23.976 would lose 0.6 s an hour by.
+    options = ["-vf", "settb=%d/%d,setpts=N,scale=out_color_matrix=bt709:out_range=tv"
+               % (rate.denominator, rate.numerator), "-r", str(rate)]
     if has_sound:
-        # The features count samples from the stream's first one; so does the preview.
-        params += ["-map", "0:v:0", "-map", "1:a:0", "-af", "asetpts=PTS-STARTPTS", "-c:a", "aac",
-                   "-b:a", AUDIO_BITRATE, "-ar", str(AUDIO_RATE_HZ), "-ac", "2"]
-    return params
+        # As utils/media/audio.py reads it: a stream that starts late keeps its place.
+        options += ["-map", "0:v:0", "-map", "1:a:%d" % audio_stream,
+                    "-af", "aresample=%d:async=1:first_pts=0" % AUDIO_RATE_HZ, "-c:a", "aac",
+                    "-b:a", AUDIO_BITRATE, "-ac", "2"]
+    return options + ["-crf", str(CONSTANT_QUALITY), "-pix_fmt", "yuv420p", "-colorspace", "bt709",
+                      "-color_primaries", "bt709", "-color_trc", "bt709",
+                      "-movflags", "+faststart", "-f", "mp4"]
+
+
+def _written(writer, picture):
+    """Whether ffmpeg took the picture. Where it is gone, moviepy's own report of that fails, too."""
+    try:
+        writer.write_frame(picture)
+    except (IOError, TypeError):
+        return False
+    return True
+
+
+def _closed(writer):
+    """Close a writer whose ffmpeg may be gone."""
+    try:
+        writer.close()
+    except IOError:                             # what was buffered for it is lost
+        pass
+
+
+def _last_line(report):
+    lines = report.strip().splitlines()
+    return lines[-1] if lines else "it says nothing"
