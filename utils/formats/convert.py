@@ -24,9 +24,9 @@ Gain = collections.namedtuple("Gain", "pattern factor")
 
 def parse_gain(text):
     """The Gain that `mouthSmile*=0.8` stands for; ValueError in words for what is none."""
-    pattern, _, factor = text.rpartition("=")
+    pattern, equals, factor = text.rpartition("=")
     try:
-        factor = float(factor)
+        factor = float(factor if equals else "")
     except ValueError:
         raise ValueError("%r; expected NAME=FACTOR, as mouthSmile*=0.8" % text)
     if not 0 <= factor <= MAX_GAIN:
