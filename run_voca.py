@@ -26,7 +26,7 @@ import os
 from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, DEFAULT_EYE_SEED, MAX_FPS, MIN_FPS
 from utils.common.errors import run_script
 from utils.common.script_flags import add_model_flags
-from utils.formats.exporters import EXPORTERS
+from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
 
 
 def get_parser():
@@ -43,7 +43,7 @@ def get_parser():
                         help="add no blinks and brow raises to what the network says")
     parser.add_argument("--seed", type=seed, default=DEFAULT_EYE_SEED,
                         help="of the blinks and brow raises (%(default)s)")
-    parser.add_argument("--formats", type=format_names, default=",".join(EXPORTERS),
+    parser.add_argument("--formats", type=format_names, default=",".join(DEFAULT_FORMATS),
                         metavar="NAME,NAME", help="which files of weights (%(default)s)")
     parser.add_argument("--no_preview", action="store_true", help="write no preview.mp4")
     parser.add_argument("--transcript", action="store_true",
@@ -63,12 +63,12 @@ def frame_rate(text):
 
 
 def format_names(text):
-    """argparse type of --formats: keys of EXPORTERS, each once."""
+    """argparse type of --formats: keys of FORMATS, each once."""
     names = [name.strip().lower() for name in text.split(",")]
-    unknown = [name for name in names if name not in EXPORTERS]
+    unknown = [name for name in names if name not in FORMATS]
     if unknown or len(set(names)) < len(names):
         raise argparse.ArgumentTypeError("%r; expected some of %s, each once, with commas between"
-                                         % (text, ", ".join(EXPORTERS)))
+                                         % (text, ", ".join(FORMATS)))
     return names
 
 

@@ -12,7 +12,7 @@ from utils.common.errors import UserError
 from utils.common.resample import num_frames_of, resample_frames
 from utils.deepspeech.transcript import (TranscriptUnavailable, files_for_transcript, transcribe,
                                          write_transcript)
-from utils.formats.exporters import EXPORTERS
+from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
 from utils.media.audio import open_audio
 from utils.preview.curve_pictures import write_curves_png
 from utils.preview.head import DESIGN_SIZE
@@ -81,11 +81,11 @@ class _LoudnessMeter:
 def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None, fps=30,
                  preview=True, transcript=False, force=False,
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None,
-                 tta_copies=None, formats=tuple(EXPORTERS)):
+                 tta_copies=None, formats=DEFAULT_FORMATS):
     """Animate one audio file and write its files.
 
     Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,
-      eye_motion_seed None adds no eye motion. formats: keys of EXPORTERS, in the order to write.
+      eye_motion_seed None adds no eye motion. formats: keys of FORMATS, in the order to write.
     Returns:
       the paths written, in the order written.
     Raises:
@@ -110,7 +110,7 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         writer(path, *args)
         written.append(path)
 
-    for exporter in [EXPORTERS[name] for name in formats]:
+    for exporter in [FORMATS[name] for name in formats]:
         write(exporter.file_name, exporter.write, weights, names, fps)
     write("curves.png", write_curves_png, weights, names, fps, loudness)
     if preview:

@@ -1,14 +1,36 @@
 """The JSON of BEAT and of LAM: names, and frames of weights and time."""
+import json
 import os
 
 import numpy as np
 
+from utils.common.channels import UNREAL_CHANNELS
 from utils.common.errors import UserError
+from utils.common.files import written_aside
 from utils.formats.face_kinds import BEAT
-from utils.formats.face_rows import even_times_s, face_rows
+from utils.formats.face_rows import even_times_s, face_rows, unit_weights
 from utils.formats.json_text import read_json
 
 BEAT_FPS = 60                           # of frames without times, where the file says no rate
+
+
+def write_beat_json(path, weights, names, fps):
+    """The clip as LAM writes it, which readers of BEAT's take: names, frames, metadata with fps.
+
+    weights: [frames, len(names)] in [0, 1]. A frame's time is its number / fps, in seconds.
+    """
+    rows = np.round(unit_weights(weights, names, UNREAL_CHANNELS), 8)       # [frames, 52]
+    metadata = [("fps", float(fps)), ("frame_count", len(rows)),
+                ("blendshape_names", UNREAL_CHANNELS)]
+    with written_aside(path) as aside, open(aside, "w", newline="\n") as stream:
+        stream.write('{"names": %s,\n"metadata": {%s},\n"frames": [' % (
+            json.dumps(UNREAL_CHANNELS),
+            ", ".join('"%s": %s' % (key, json.dumps(value)) for key, value in metadata)))
+        for frame, row in enumerate(rows):                  # an hour as lists is 0.2 GB
+            content = '{"weights": %s, "time": %r, "rotation": []}' % (
+                json.dumps(row.tolist()), frame / float(fps))
+            stream.write((",\n" if frame else "\n") + content)
+        stream.write("\n]}\n")
 
 
 def read_beat_json(path, warn):

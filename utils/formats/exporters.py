@@ -1,20 +1,34 @@
-"""The formats that run_voca.py writes: one line each, with the reader of the same file.
+"""The formats of faces that are written: one line each, with the reader of the same file.
 
 A new format is a module with its writer, and a line here.
 """
 import collections
 
-from utils.formats.face_kinds import LIVE_LINK, NPZ, ROKOKO
+from utils.formats.audio2face import (read_audio2face, write_audio2face_csv,
+                                      write_audio2face_json)
+from utils.formats.beat_json import read_beat_json, write_beat_json
+from utils.formats.face_kinds import AUDIO2FACE, BEAT, LIVE_LINK, NPZ, ROKOKO, TABLE, VMD
 from utils.formats.live_link_csv import read_live_link_rows, write_live_link_csv
 from utils.formats.npz import read_npz_rows, write_npz
 from utils.formats.rokoko_json import read_rokoko_json, write_rokoko_json
+from utils.formats.shape_table import read_table, write_table
+from utils.formats.vmd import read_vmd, write_vmd
 
-# file_name: below --out_path. write(path, weights [frames, 52], names, fps). kind: what
-# utils.formats.face_files calls the file. read(path, warn): its FaceRows.
+# file_name: below --out_path, each its own. write(path, weights [frames, 52] in 0..1, names, fps).
+# kind: what utils.formats.face_files calls the file. read(path, warn): its FaceRows.
 Exporter = collections.namedtuple("Exporter", "file_name write kind read")
 
-EXPORTERS = collections.OrderedDict([
+# By the name that run_voca.py --formats and convert.py --to take.
+FORMATS = collections.OrderedDict([
     ("csv", Exporter("blendshapes.csv", write_live_link_csv, LIVE_LINK, read_live_link_rows)),
     ("npz", Exporter("blendshapes.npz", write_npz, NPZ, read_npz_rows)),
     ("json", Exporter("blendshapes.json", write_rokoko_json, ROKOKO, read_rokoko_json)),
+    ("audio2face", Exporter("audio2face.json", write_audio2face_json, AUDIO2FACE,
+                            read_audio2face)),
+    ("audio2face_csv", Exporter("animation_frames.csv", write_audio2face_csv, AUDIO2FACE,
+                                read_audio2face)),
+    ("beat", Exporter("beat.json", write_beat_json, BEAT, read_beat_json)),
+    ("table", Exporter("table.csv", write_table, TABLE, read_table)),
+    ("vmd", Exporter("blendshapes.vmd", write_vmd, VMD, read_vmd)),
 ])
+DEFAULT_FORMATS = ("csv", "npz", "json")        # what run_voca.py writes where none is named

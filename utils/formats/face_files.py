@@ -3,6 +3,7 @@
     .csv    Live Link Face (utils/formats/live_link_csv.py); Audio2Face's animation_frames.csv, with
             timeCode and blendShapes.EyeBlinkLeft ...; tables with times and camelCase columns
     .npz    this project's (utils/formats/npz.py)
+    .vmd    MikuMikuDance's morphs, where they bear ARKit's names (utils/formats/vmd.py)
     .json   Audio2Face's solver export (facsNames, weightMat, exportFps); BEAT's and LAM's
             (names, frames of weights and time); Rokoko's v3 (packets of scenes with actors)
 
@@ -14,20 +15,16 @@ import os
 import numpy as np
 
 from utils.common.errors import UserError, print_warning
-from utils.formats.audio2face import read_audio2face
-from utils.formats.beat_json import read_beat_json
 from utils.formats.csv_text import csv_header
-from utils.formats.exporters import EXPORTERS
+from utils.formats.exporters import FORMATS
 from utils.formats.face_kinds import (AUDIO2FACE, BEAT, BY_APP, BY_NAME, FACE_FILE_KINDS, LIVE_LINK,
-                                      NPZ, ROKOKO, TABLE)
-from utils.formats.shape_table import AUDIO2FACE_PREFIX, read_shape_table, time_columns
+                                      NPZ, ROKOKO, TABLE, VMD)
+from utils.formats.shape_table import AUDIO2FACE_PREFIX, time_columns
 
 SEARCHED_BYTES = 1 << 20
 JSON_KEYS = ((AUDIO2FACE, "facsNames"), (ROKOKO, "actors"))     # what tells them from BEAT's
 
-READERS = {AUDIO2FACE: read_audio2face, BEAT: read_beat_json,
-           TABLE: lambda path, warn: read_shape_table(path, TABLE, warn)}
-READERS.update((exporter.kind, exporter.read) for exporter in EXPORTERS.values())
+READERS = {exporter.kind: exporter.read for exporter in FORMATS.values()}
 assert set(READERS) == set(FACE_FILE_KINDS)
 
 # The Live Link Face app's CSV calls the sideways shapes by the wrong side, as far as the takes at
@@ -75,10 +72,12 @@ def kind_of_face_file(path):
     extension = os.path.splitext(path)[1].lower()
     if extension == ".npz":
         return NPZ
+    if extension == ".vmd":
+        return VMD
     if extension == ".json":
         return next((kind for kind, key in JSON_KEYS if _has_key(path, key)), BEAT)
     if extension != ".csv":
-        raise UserError("%s: a face is read from .csv, .npz or .json" % path)
+        raise UserError("%s: a face is read from .csv, .npz, .json or .vmd" % path)
     header = [name.lower() for name in csv_header(path)]
     if header[:1] == ["timecode"] and header[1:2] in (["blendshapecount"], ["framerate"]):
         return LIVE_LINK

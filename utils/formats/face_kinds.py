@@ -1,8 +1,8 @@
 """The kinds of face files, as --labels calls them. Plain strings: cheap to import."""
 import collections
 
-LIVE_LINK, AUDIO2FACE, BEAT, TABLE, NPZ, ROKOKO = (
-    "live_link", "audio2face", "beat", "mediapipe_csv", "npz", "rokoko")
+LIVE_LINK, AUDIO2FACE, BEAT, TABLE, NPZ, ROKOKO, VMD = (
+    "live_link", "audio2face", "beat", "mediapipe_csv", "npz", "rokoko", "vmd")
 
 # What each is, for help texts.
 FACE_FILE_KINDS = collections.OrderedDict([
@@ -12,8 +12,9 @@ FACE_FILE_KINDS = collections.OrderedDict([
     (TABLE, "CSV with a column of times and ARKit's names, as MediaPipe's users write them"),
     (NPZ, ".npz of run_voca.py (weights, names, fps)"),
     (ROKOKO, "Rokoko Studio Live JSON v3, as run_voca.py writes it"),
+    (VMD, "MikuMikuDance's motion with the ARKit shapes as morphs, as Perfect Sync models have"),
 ])
-FACE_FILE_EXTENSIONS = (".csv", ".json", ".npz")
+FACE_FILE_EXTENSIONS = (".csv", ".json", ".npz", ".vmd")
 
 # Whose left and right a Live Link Face CSV's MouthLeft/Right and JawLeft/Right are.
 BY_NAME, BY_APP = LIVE_LINK_SIDES = ("names", "app")

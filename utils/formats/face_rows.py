@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from utils.common.channels import MODEL_CHANNELS
+from utils.common.channels import MODEL_CHANNELS, reorder
 from utils.common.errors import UserError
 
 # start_s: the file's own time of its first row (0 where it has none; a Live Link Face take's
@@ -62,6 +62,18 @@ def face_rows(path, kind, times_s, weights, names, warn, has_face=None):
     weights = in_unit_range(path, weights[:, places], warn)                 # [frames, k]
     return FaceRows(kind, float(times_s[0]), times_s - times_s[0], weights.astype(np.float32),
                     channels, has_face, np.zeros((len(weights), 0)))
+
+
+def unit_weights(weights, names, to_names):
+    """What a writer writes: float64 [frames, len(to_names)] in the order `to_names`.
+
+    weights: [frames, len(names)]. Raises ValueError for a channel that is missing, NaN, and what
+    lies outside 0..1.
+    """
+    weights = reorder(weights, names, to_names).astype(np.float64)
+    if not ((weights >= 0) & (weights <= 1)).all():
+        raise ValueError("weights lie outside 0..1 (or are NaN)")
+    return weights
 
 
 def even_times_s(num_frames, fps):

@@ -22,7 +22,7 @@ from utils.common.errors import UserError, print_warning
 from utils.common.files import written_aside
 from utils.formats.csv_text import csv_rows, number
 from utils.formats.face_kinds import LIVE_LINK
-from utils.formats.face_rows import FaceRows, in_unit_range
+from utils.formats.face_rows import FaceRows, in_unit_range, unit_weights
 
 ANGLES = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll",
           "RightEyeYaw", "RightEyePitch", "RightEyeRoll")
@@ -66,13 +66,11 @@ def write_live_link_csv(path, weights, names, fps):
     weights: [frames, len(names)] in [0, 1]; the 52 names in any order. Head and eye angles
     are 0. Raises ValueError for a missing channel, NaN, or weights out of range.
     """
-    weights = np.asarray(weights)
-    if not ((weights >= 0) & (weights <= 1)).all():
-        raise ValueError("weights lie outside 0..1 (or are NaN)")
+    weights = unit_weights(weights, names, LIVE_LINK_CSV_CHANNELS)          # [frames, 52]
     frame_times_s = np.arange(len(weights)) / float(fps)
     write_live_link_take(path, LiveLinkTake(
-        0.0, frame_times_s, weights, names, np.zeros((len(weights), len(ANGLES))), ANGLES,
-        np.ones(len(weights), bool)))
+        0.0, frame_times_s, weights, LIVE_LINK_CSV_CHANNELS,
+        np.zeros((len(weights), len(ANGLES))), ANGLES, np.ones(len(weights), bool)))
 
 
 def write_live_link_take(path, take):

@@ -4,11 +4,12 @@ import os
 
 import numpy as np
 
-from utils.common.channels import UNREAL_CHANNELS, reorder
+from utils.common.channels import UNREAL_CHANNELS
 from utils.common.errors import UserError
 from utils.common.files import written_aside
 from utils.formats.face_kinds import ROKOKO
-from utils.formats.face_rows import CHANNEL_OF, even_times_s, face_rows, seconds_of
+from utils.formats.face_rows import (CHANNEL_OF, even_times_s, face_rows, seconds_of,
+                                     unit_weights)
 from utils.formats.json_text import read_json
 
 ROKOKO_VERSION = "3,0"
@@ -26,7 +27,7 @@ def write_rokoko_json(path, weights, names, fps):
 
     weights: [frames, len(names)] in [0, 1].
     """
-    faces = reorder(weights, names, UNREAL_CHANNELS).astype(np.float64) * ROKOKO_FULL
+    faces = unit_weights(weights, names, UNREAL_CHANNELS) * ROKOKO_FULL
     with written_aside(path) as aside, open(aside, "w", newline="\n") as stream:
         stream.write("[")
         for frame, values in enumerate(np.round(faces, 5)):         # an hour as lists is 0.2 GB

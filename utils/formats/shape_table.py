@@ -8,10 +8,13 @@ import re
 
 import numpy as np
 
+from utils.common.channels import MODEL_CHANNELS
 from utils.common.errors import UserError
+from utils.common.files import written_aside
 from utils.formats.csv_text import csv_rows, number
 from utils.formats.face_kinds import TABLE
-from utils.formats.face_rows import CHANNEL_OF, face_rows, seconds_of, without_zero_rows
+from utils.formats.face_rows import (CHANNEL_OF, face_rows, seconds_of, unit_weights,
+                                     without_zero_rows)
 
 AUDIO2FACE_PREFIX = "blendshapes."      # of its CSV's columns
 CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d*)?)$")     # H:MM:SS.sss, a timedelta
@@ -24,6 +27,24 @@ UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
 NO_SHAPE = re.compile(
     r"(frame|index|idx|image|img|file|path|video|name$|face($|id|index|num|found|detected)|"
     r"numfaces|success|detected|valid|confidence|score$|fps$|width$|height$|date)")
+
+
+def write_table(path, weights, names, fps):
+    """The clip as a table: `time` in seconds, and the 52 shapes in camelCase, sorted by name.
+
+    weights: [frames, len(names)] in [0, 1].
+    """
+    columns = sorted(MODEL_CHANNELS)
+    row_format = "%r" + ",%.8f" * len(columns) + "\n"
+    with written_aside(path) as aside, open(aside, "w", newline="\n") as stream:
+        stream.write(",".join(["time"] + columns) + "\n")
+        for frame, row in enumerate(unit_weights(weights, names, columns)):
+            stream.write(row_format % tuple([frame / float(fps)] + row.tolist()))
+
+
+def read_table(path, warn):
+    """The FaceRows of a table that is not Audio2Face's."""
+    return read_shape_table(path, TABLE, warn)
 
 
 def time_columns(columns):

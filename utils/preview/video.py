@@ -4,7 +4,6 @@ import os
 import tempfile
 
 import numpy as np
-from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
 from tqdm import tqdm
 
 from utils.common.errors import UserError

@@ -1,0 +1,113 @@
+"""convert.py as a user runs it."""
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.formats.golden_clip import can_hold, golden_clip
+from tests.helpers.paths import REPOSITORY
+from utils.common.channels import reorder
+from utils.formats.exporters import FORMATS
+from utils.formats.npz import read_npz, write_npz
+
+
+def run(folder, *arguments):
+    """(exit status, stdout, stderr) of the script, started in `folder`."""
+    done = subprocess.run([sys.executable, os.path.join(REPOSITORY, "convert.py")]
+                          + [str(argument) for argument in arguments], cwd=str(folder),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """A folder with in.npz, the golden clip at 30 fps."""
+    weights, names = golden_clip()
+    write_npz(tmp_path / "in.npz", weights, names, 30)
+    return tmp_path
+
+
+@pytest.mark.parametrize("fps", [29.97, 30])
+def test_every_format_there_and_back(clip, fps):
+    weights, names = golden_clip()
+    write_npz(clip / "in.npz", weights, names, fps)
+    for name in [name for name in FORMATS if name != "npz" and can_hold(name, fps)]:
+        between = FORMATS[name].file_name
+        assert run(clip, "in.npz", between) == (
+            0, "wrote %s: 150 frames at %g a second\n" % (between, fps), "")
+        assert run(clip, between, "back.npz")[::2] == (0, "")
+        found, found_names, found_fps = read_npz(clip / "back.npz")
+        assert found_fps == fps
+        np.testing.assert_allclose(reorder(found, found_names, names), weights, rtol=0, atol=2e-7)
+
+
+def test_flags(clip):
+    status, out, err = run(clip, "in.npz", "a.json", "--to", "audio2face", "--fps", 60,
+                           "--gain", "mouthSmile*=0", "--gain", "jawOpen=0.5", "--offset", "-1")
+    assert (status, out, err) == (0, "wrote a.json: 240 frames at 60 a second\n", "")
+    content = json.loads((clip / "a.json").read_text())
+    matrix, (weights, names) = np.array(content["weightMat"]), golden_clip()
+    assert content["exportFps"] == 60
+    assert not matrix[:, content["facsNames"].index("mouthSmileLeft")].any()
+    for name, factor in (("jawOpen", 0.5), ("jawLeft", 1.0)):
+        np.testing.assert_allclose(matrix[::2, content["facsNames"].index(name)],
+                                   factor * weights[30:, names.index(name)], atol=1e-6)
+
+
+@pytest.mark.parametrize("arguments, told", [
+    (["in.npz", "a.csv"], "a.csv: which format? give one of --to csv, audio2face_csv, table"),
+    (["in.npz", "a.json"], "a.json: which format? give one of --to json, audio2face, beat"),
+    (["in.npz", "a.txt"], "a.txt: no format ends so; name OUT .csv, .json, .npz or .vmd"),
+    (["in.npz", "a"], "a: no format ends so"),
+    (["in.npz", "a.npz", "--to", "vmd"], "a.npz is no name for --to vmd; as blendshapes.vmd"),
+    (["in.npz", "a.npz", "--to", "fbx"], "invalid choice: 'fbx'"),
+    (["in.npz", "a.npz", "--fps", "0"], "0 is not from 1 to 240"),
+    (["in.npz", "a.npz", "--fps", "nan"], "nan is not from 1 to 240"),
+    (["in.npz", "a.npz", "--fps", "x"], "invalid frame_rate value: 'x'"),
+    (["in.npz", "a.npz", "--gain", "smile*=0.8"], "'smile*' is the name of none of the 52 shapes"),
+    (["in.npz", "a.npz", "--gain", "0.8"], "'0.8'; expected NAME=FACTOR"),
+    (["in.npz", "a.npz", "--offset", "4000"], "4000 is not from -3600 to 3600"),
+    (["in.npz", "a.npz", "--offset", "nan"], "nan is not from -3600 to 3600"),
+    (["in.npz"], "the following arguments are required: OUT"),
+])
+def test_bad_flags_end_with_status_2(clip, arguments, told):
+    status, out, err = run(clip, *arguments)
+    assert (status, out) == (2, "") and told in err and "Traceback" not in err
+    assert os.listdir(str(clip)) == ["in.npz"]
+
+
+@pytest.mark.parametrize("arguments, told", [
+    (["none.npz", "a.npz"], "there is no file none.npz"),
+    (["none.csv", "a.npz"], "cannot read none.csv"),
+    (["words.json", "a.npz"], "words.json is not JSON"),
+    (["words.csv", "a.npz"], "words.csv line 1: expected a Live Link Face header"),
+    (["words.vmd", "a.npz"], "words.vmd is not MikuMikuDance's motion"),
+    (["words.txt", "a.npz"], "words.txt: a face is read from .csv, .npz, .json or .vmd"),
+    (["words.npz", "a.npz"], "words.npz is not an .npz of weights"),
+    (["in.npz", "in.npz"], "in.npz would be written over itself"),
+    (["in.npz", "a.npz", "--offset", "-5"], "in.npz lasts 5.00 s; --offset -5 leaves nothing"),
+    (["in.npz", "a.vmd", "--fps", "60"], ".vmd counts 30 frames a second, and these are 60; give "
+                                         "--fps 30"),
+    (["in.npz", "audio2face.json", "--fps", "29.97"],
+     "a whole number of frames a second, and these are 29.97; give a whole rate, as --fps 30"),
+])
+def test_bad_input_is_one_line_and_leaves_nothing(clip, arguments, told):
+    for ending in ("json", "csv", "vmd", "txt", "npz"):
+        (clip / ("words." + ending)).write_text("words, not a face")
+    before = sorted(os.listdir(str(clip)))
+    status, out, err = run(clip, *arguments)
+    assert (status, out, err.count("\n")) == (1, "", 1) and err.startswith("error: ")
+    assert told in err
+    assert sorted(os.listdir(str(clip))) == before
+
+
+def test_the_help_names_every_format(clip):
+    status, out, err = run(clip, "--help")
+    assert (status, err) == (0, "")
+    listed = out[out.index("Formats by"):out.index("What is read")]
+    for name, exporter in FORMATS.items():
+        assert "\n    %s " % name in listed
+        assert exporter.file_name in listed or "*" + exporter.file_name[-4:] in listed
