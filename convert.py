@@ -15,6 +15,7 @@ Formats by their names, with the file names that mean them:
     beat            beat.json               BEAT's and LAM's JSON
     table           table.csv               time in seconds, and the 52 shapes by name
     vmd             *.vmd                   MikuMikuDance (30 frames a second only)
+    glb             *.glb                   glTF: a talking 3D head (--avatar names another)
 
 What is read: each of these, and the forms of them that other programs write. The shapes are found
 by name. Head and eye angles, and a take's time of day, are not carried over.
@@ -43,6 +44,8 @@ def get_parser():
                         help="amplify the shapes of that name, * for any letters; may be repeated")
     parser.add_argument("--offset", type=offset_s, default=0.0, metavar="SECONDS",
                         help="how much later the face moves; below 0: what to cut from its start")
+    parser.add_argument("--avatar", metavar="GLB",
+                        help="the head of a .glb that is written (this project's)")
     parser.add_argument("--live_link_sides", choices=LIVE_LINK_SIDES, default=BY_NAME,
                         help="whose MouthLeft/Right and JawLeft/Right of a Live Link CSV are: as "
                              "named, or crosswise, as the app seems to name them (%(default)s)")
@@ -78,7 +81,7 @@ def output_format(parser, args):
     """The key of FORMATS to write; ends with status 2 where names and flags do not say one."""
     fitting = formats_of_extension(args.out_path)
     if not fitting:
-        parser.error("%s: no format ends so; name OUT .csv, .json, .npz or .vmd" % args.out_path)
+        parser.error("%s: no format ends so; name OUT .csv, .json, .npz, .vmd or .glb" % args.out_path)
     name = args.to or format_of_name(args.out_path)
     if name is None:
         parser.error("%s: which format? give one of --to %s" % (args.out_path, ", ".join(fitting)))
@@ -93,7 +96,7 @@ def main():
     args = parser.parse_args()
     num_frames, fps = convert(
         args.in_path, args.out_path, output_format(parser, args), args.fps, args.gain, args.offset,
-        args.live_link_sides)
+        args.live_link_sides, avatar_path=args.avatar)
     print("wrote %s: %d frames at %g a second" % (args.out_path, num_frames, fps))
 
 

@@ -11,6 +11,7 @@ Writes into --out_path (./animation_output/<audio name>/):
     blendshapes.csv    Live Link Face, for Unreal's importer, Blender add-ons, MetaHuman
     blendshapes.npz    weights [frames, 52] float32 in [0, 1], names, fps
     blendshapes.json   Rokoko Studio v3, values 0-100
+    face.glb           a 3D head that speaks, for Blender and browsers (without the sound)
     curves.png         the curves, to look at
     preview.mp4        a drawn face with the sound (not with --no_preview)
     transcript.csv     word, start_s, end_s (with --transcript)
@@ -44,7 +45,11 @@ def get_parser():
     parser.add_argument("--seed", type=seed, default=DEFAULT_EYE_SEED,
                         help="of the blinks and brow raises (%(default)s)")
     parser.add_argument("--formats", type=format_names, default=",".join(DEFAULT_FORMATS),
-                        metavar="NAME,NAME", help="which files of weights (%(default)s)")
+                        metavar="NAME,NAME", help="which files of weights (%%(default)s); there are %s"
+                                                   % ", ".join(FORMATS))
+    parser.add_argument("--avatar", metavar="GLB",
+                        help="the head of face.glb, with morph targets named as ARKit's shapes "
+                             "(this project's)")
     parser.add_argument("--no_preview", action="store_true", help="write no preview.mp4")
     parser.add_argument("--transcript", action="store_true",
                         help="also write the words that DeepSpeech hears, with their times")
@@ -81,15 +86,18 @@ def seed(text):
 
 
 def main():
-    args = get_parser().parse_args()
+    parser = get_parser()
+    args = parser.parse_args()
+    if args.avatar and "glb" not in args.formats:
+        parser.error("--avatar is of face.glb; name glb in --formats, too")
     # TensorFlow takes seconds to import: after the flags are known to be right.
     from utils.animation.audio_file import animate_file
     written = animate_file(
         args.audio_fname, args.tf_model_fname, args.ds_fname, args.out_path, fps=args.fps,
         preview=not args.no_preview, transcript=args.transcript, force=args.force,
         reference_chunk_s=args.reference_chunk_s, style=args.style, tta_copies=args.tta_copies,
-        formats=args.formats,
-        eye_motion_seed=None if args.no_eye_motion else args.seed)
+        eye_motion_seed=None if args.no_eye_motion else args.seed, formats=args.formats,
+        avatar_path=args.avatar)
     print("wrote:")
     for path in written:
         print("  %-50s %8.1f kB" % (path, os.path.getsize(path) / 1000.0))

@@ -53,7 +53,7 @@ def test_demo_writes_every_file_and_nothing_on_stderr(tmp_path):
     out_path = str(tmp_path / "out")
     status, out, err = run("--out_path", out_path)
     assert (status, err) == (0, "")
-    names = ["blendshapes.csv", "blendshapes.npz", "blendshapes.json", "curves.png",
+    names = ["blendshapes.csv", "blendshapes.npz", "blendshapes.json", "face.glb", "curves.png",
              "preview.mp4"]
     assert sorted(os.listdir(out_path)) == sorted(names)
     assert all(os.path.join(out_path, name) in out for name in names)

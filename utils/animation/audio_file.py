@@ -13,6 +13,7 @@ from utils.common.resample import num_frames_of, resample_frames
 from utils.deepspeech.transcript import (TranscriptUnavailable, files_for_transcript, transcribe,
                                          write_transcript)
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
+from utils.formats.face_kinds import GLTF
 from utils.media.audio import open_audio
 from utils.preview.curve_pictures import write_curves_png
 from utils.preview.head import DESIGN_SIZE
@@ -81,11 +82,12 @@ class _LoudnessMeter:
 def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None, fps=30,
                  preview=True, transcript=False, force=False,
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None,
-                 tta_copies=None, formats=DEFAULT_FORMATS):
+                 tta_copies=None, formats=DEFAULT_FORMATS, avatar_path=None):
     """Animate one audio file and write its files.
 
     Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,
       eye_motion_seed None adds no eye motion. formats: keys of FORMATS, in the order to write.
+      avatar_path: the head of the .glb; None is the repository's own.
     Returns:
       the paths written, in the order written.
     Raises:
@@ -111,7 +113,8 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         written.append(path)
 
     for exporter in [FORMATS[name] for name in formats]:
-        write(exporter.file_name, exporter.write, weights, names, fps)
+        more = (avatar_path,) if exporter.kind == GLTF else ()
+        write(exporter.file_name, exporter.write, weights, names, fps, *more)
     write("curves.png", write_curves_png, weights, names, fps, loudness)
     if preview:
         with audio.file_for_ffmpeg() as (sound_path, stream):

@@ -10,7 +10,7 @@ from utils.common.errors import UserError, print_warning
 from utils.common.resample import num_frames_of, resample_frames
 from utils.formats.exporters import FORMATS
 from utils.formats.face_files import read_face_rows
-from utils.formats.face_kinds import BY_NAME
+from utils.formats.face_kinds import BY_NAME, GLTF
 
 # Times are even where each stands this near to its frame's: Live Link's unit is a 60000th of a
 # second; trackers write whole milliseconds, rounded or cut.
@@ -56,7 +56,7 @@ def formats_of_extension(path):
 
 
 def convert(in_path, out_path, to_name, fps=None, gains=(), offset_s=0.0, live_link_sides=BY_NAME,
-            warn=print_warning):
+            warn=print_warning, avatar_path=None):
     """Write the face of one file as another; (frames, fps) of what was written.
 
     The file written begins at 0 s, whatever the time of day of the one read.
@@ -67,6 +67,7 @@ def convert(in_path, out_path, to_name, fps=None, gains=(), offset_s=0.0, live_l
       gains: Gains; factors on one channel multiply. What comes above 1 is cut to 1, and told.
       offset_s: how much later the face moves; the first frame is held meanwhile. Below 0, so much
         is cut from the beginning.
+      avatar_path: the head of a .glb; None is the repository's own.
       live_link_sides, warn: as utils.formats.face_files.read_face.
     Raises UserError for a file that cannot be read, whose rate is uneven while no `fps` is given,
     or that the other format cannot hold.
@@ -87,7 +88,8 @@ def convert(in_path, out_path, to_name, fps=None, gains=(), offset_s=0.0, live_l
     weights = _all_channels(name, rows, warn)                               # [rows, 52]
     weights = _amplified(weights, gains, warn)
     weights, fps = _evenly(in_path, rows, np.clip(weights, 0.0, 1.0), fps, offset_s)
-    FORMATS[to_name].write(out_path, weights, UNREAL_CHANNELS, fps)
+    more = (avatar_path, warn) if FORMATS[to_name].kind == GLTF else ()
+    FORMATS[to_name].write(out_path, weights, UNREAL_CHANNELS, fps, *more)
     return len(weights), fps
 
 

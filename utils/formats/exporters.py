@@ -7,7 +7,8 @@ import collections
 from utils.formats.audio2face import (read_audio2face, write_audio2face_csv,
                                       write_audio2face_json)
 from utils.formats.beat_json import read_beat_json, write_beat_json
-from utils.formats.face_kinds import AUDIO2FACE, BEAT, LIVE_LINK, NPZ, ROKOKO, TABLE, VMD
+from utils.formats.face_kinds import AUDIO2FACE, BEAT, GLTF, LIVE_LINK, NPZ, ROKOKO, TABLE, VMD
+from utils.formats.gltf import read_glb_rows, write_glb
 from utils.formats.live_link_csv import read_live_link_rows, write_live_link_csv
 from utils.formats.npz import read_npz_rows, write_npz
 from utils.formats.rokoko_json import read_rokoko_json, write_rokoko_json
@@ -30,5 +31,6 @@ FORMATS = collections.OrderedDict([
     ("beat", Exporter("beat.json", write_beat_json, BEAT, read_beat_json)),
     ("table", Exporter("table.csv", write_table, TABLE, read_table)),
     ("vmd", Exporter("blendshapes.vmd", write_vmd, VMD, read_vmd)),
+    ("glb", Exporter("face.glb", write_glb, GLTF, read_glb_rows)),
 ])
-DEFAULT_FORMATS = ("csv", "npz", "json")        # what run_voca.py writes where none is named
+DEFAULT_FORMATS = ("csv", "npz", "json", "glb")     # what run_voca.py writes where none is named

@@ -6,14 +6,15 @@ import json
 import os
 import re
 import struct
-import sys
 
 import numpy as np
 
 from utils.common.channels import MODEL_CHANNELS
 from utils.common.constants import repository_path
-from utils.common.errors import UserError
+from utils.common.errors import UserError, print_warning
 from utils.common.files import written_aside
+from utils.formats.face_kinds import GLTF
+from utils.formats.face_rows import face_rows
 
 DEFAULT_AVATAR = repository_path("avatar/head.glb")
 ANIMATION_NAME = "speech"               # of the animation that write_glb appends
@@ -39,7 +40,7 @@ BLOCK_FRAMES = 4096                     # written at once
 KNOWN_RATES_HZ = (23.976, 24.0, 25.0, 29.97, 30.0, 48.0, 50.0, 59.94, 60.0, 120.0)
 
 
-def write_glb(path, weights, names, fps, avatar_path=None):
+def write_glb(path, weights, names, fps, avatar_path=None, warn=print_warning):
     """The avatar's file with the clip appended as an animation of its morph targets.
 
     weights: [frames, len(names)] in [0, 1]; names: ARKit shapes in any order, others are left.
@@ -47,7 +48,7 @@ def write_glb(path, weights, names, fps, avatar_path=None):
     default this project's head. Every node that shows such a mesh gets one channel, key i at
     i / fps seconds. Targets without a column keep their default weight. The avatar's own
     content stays as it is: its JSON gains entries, its binary chunk gains bytes at the end.
-    Returns the tuple of names that no target of the avatar bears.
+    warn: called with a line where shapes that move have no target in the avatar.
     Raises ValueError for weights that do not fit, UserError for an avatar that cannot be used.
     """
     weights = np.asarray(weights)
@@ -77,7 +78,10 @@ def write_glb(path, weights, names, fps, avatar_path=None):
                 stream.write(block.content(part, start, fps))
         stream.write(other_chunks)
     driven = {place for block in blocks for place in block.columns or ()}
-    return tuple(name for place, name in enumerate(names) if place not in driven)
+    missing = [name for place, name in enumerate(names)
+               if place not in driven and weights[:, place].any()]
+    if missing:
+        warn("%s has no morph target for %s" % (os.path.basename(avatar_path), ", ".join(missing)))
 
 
 def read_glb(path):
@@ -92,11 +96,13 @@ def read_glb(path):
     return document, binary
 
 
-def _print_warning(line):
-    print("warning: %s" % line, file=sys.stderr)
+def read_glb_rows(path, warn=print_warning):
+    """The FaceRows of a GLB's animation; see read_glb_animation."""
+    weights, names, times_s = read_glb_animation(path, warn)
+    return face_rows(path, GLTF, times_s, weights, names, warn)
 
 
-def read_glb_animation(path, warn=_print_warning):
+def read_glb_animation(path, warn=print_warning):
     """(weights float32 [frames, k], names tuple of k, times_s float64 [frames]) of a GLB.
 
     names: the ARKit shapes among the animated morph targets, in the file's order. Weights
