@@ -84,7 +84,8 @@ def test_names_that_mean_a_format():
 
 # ---- rates
 
-@pytest.mark.parametrize("fps", [1, 12.5, 15, 23.976, 24, 25, 29.97, 30, 50, 59.904, 59.94, 60, 120])
+@pytest.mark.parametrize(
+    "fps", [1, 12.5, 15, 23.976, 24, 25, 29.97, 30, 50, 59.904, 59.94, 60, 120])
 @pytest.mark.parametrize("num_frames", [2, 3, 60, 5000, 200000])
 @pytest.mark.parametrize("ticks_per_s", [0, 60000, 1000000])
 def test_even_rates_are_told_from_the_times(fps, num_frames, ticks_per_s):
@@ -265,7 +266,8 @@ def test_channels_are_found_by_name(tmp_path):
     for names in (MODEL_CHANNELS, UNREAL_CHANNELS, tuple(sorted(MODEL_CHANNELS))):
         put_npz(tmp_path / "a.npz", reorder(weights, MODEL_CHANNELS, names), 30, names)
         for name in FORMATS:
-            convert(str(tmp_path / "a.npz"), str(tmp_path / ("out" + FORMATS[name].file_name)), name)
+            out_path = tmp_path / ("out" + FORMATS[name].file_name)
+            convert(str(tmp_path / "a.npz"), str(out_path), name)
         contents.add(tuple((tmp_path / ("out" + FORMATS[name].file_name)).read_bytes()
                            for name in FORMATS if name != "npz"))
     assert len(contents) == 1

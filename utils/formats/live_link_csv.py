@@ -30,7 +30,7 @@ SIXTIETHS = 60
 TICKS_PER_S = 1000 * SIXTIETHS          # the timecode's finest unit, a thousandth of a sixtieth
 S_PER_DAY = 24 * 3600
 NUMBER = r"[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?$"
-TIMECODE = r"(\d+):(\d+):(\d+)[:;](\d+[.,]?\d*)$"
+TIMECODE = r"(\d{1,6}):(\d{1,6}):(\d{1,6})[:;](\d{1,6}[.,]?\d*)$"
 EMOTIONS = ("angry", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")   # NeuroSync's
 
 # FF of a file's own rate: at a new second it falls by the rate. In sixtieths it falls by 60, less

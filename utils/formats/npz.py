@@ -1,6 +1,4 @@
 """This project's own animation file: numpy's .npz of weights, names and fps."""
-import zipfile
-
 import numpy as np
 
 from utils.common.errors import UserError
@@ -28,10 +26,15 @@ def read_npz(path):
     try:
         with np.load(path, allow_pickle=False) as arrays:
             content = {key: arrays[key] for key in NPZ_KEYS if key in arrays.files}
+            if not all(isinstance(array, np.ndarray) for array in content.values()):
+                raise ValueError("its parts are no arrays")
+            names = content.get("names", np.array(""))
+            if names.dtype.kind == "U":      # numpy checks no letters, and Python then fails
+                names.astype(names.dtype.newbyteorder("<")).tobytes().decode("utf-32-le")
             is_clip_set = {"labels", "clips"} <= set(arrays.files)
     except FileNotFoundError:
         raise UserError("there is no file %s; check the path" % path)
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:      # damaged bytes raise a dozen kinds in numpy, zipfile, zlib
         raise UserError("%s is not an .npz of weights: %s" % (path, error))
     if is_clip_set:
         raise UserError("%s holds many clips (labels [clips, frames, names]); expected one take: "
@@ -44,7 +47,7 @@ def read_npz(path):
     if weights.ndim != 2 or names.shape != weights.shape[1:] or weights.dtype.kind != "f":
         raise UserError("%s: weights are %s %s for %d names; expected float [frames, names]"
                         % (path, weights.dtype, list(weights.shape), names.size))
-    if fps.size != 1 or not fps > 0:
+    if fps.size != 1 or fps.dtype.kind not in "fiu" or not 0 < fps < np.inf:
         raise UserError("%s: fps is %s; expected one number above 0" % (path, fps))
     return (weights.astype(np.float32), tuple(str(name) for name in names), float(fps))
 

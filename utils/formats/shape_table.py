@@ -84,7 +84,7 @@ def read_shape_table(path, kind, warn):
         except ValueError:
             raise UserError("%s line %d: expected %d numbers" % (path, line, len(columns)))
     names = [columns[place].split(".")[-1] for place in places]
-    weights = np.array(weights).reshape(-1, len(places))                # [frames, columns]
+    weights = np.array(weights).reshape(len(weights), len(places))      # [frames, columns]
     has_face = np.ones(len(weights), bool)
     if kind == TABLE:
         has_face = ~np.isnan(weights).all(axis=1)
