@@ -590,6 +590,15 @@ def test_weights_far_beyond_full_scale(tmp_path, largest, refused):
         assert [told in warning for warning in warnings] == ([] if refused is None else [True])
 
 
+def test_a_single_slip_of_the_capture_is_no_unit(tmp_path):
+    weights = put_npz(tmp_path, "a", 10.0)
+    weights[40, MODEL_CHANNELS.index("jawOpen")] = 58.0
+    write_table(tmp_path / "a.csv", weights, MODEL_CHANNELS, 30)
+    os.remove(str(tmp_path / "a.npz"))
+    record, arrays = process(tmp_path, "a")
+    assert "the weights reach 58 where" in record["warnings"][0] and not arrays.valid[40]
+
+
 @pytest.mark.parametrize("num_lost, refused", [(5, None), (18, False), (40, True)])
 def test_few_frames_to_learn_from(tmp_path, num_lost, refused):
     weights = put_npz(tmp_path, "a").astype(float)

@@ -91,7 +91,7 @@ def _process(report, source, options, dataset_path, aside):
     jumps = label_cleaning.jumps(track.weights, track.times_s, track.names) & track.valid
     valid_rows = track.valid & ~jumps
     label_name = os.path.basename(source.label_path)
-    check_weights(track.weights, valid_rows, label_name, options.force, warn)
+    check_weights(track.weights, track.valid, label_name, options.force, warn)
 
     alignment = aligned(track, valid_rows, envelope, source, options, warn)
     start_s = alignment["start_s"]

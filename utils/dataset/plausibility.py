@@ -13,6 +13,7 @@ from utils.common.errors import UserError
 VALID_SHARE_WARNED, VALID_SHARE_REFUSED = 0.8, 0.5
 # Size of the largest weight. Full scale is 1; rigs exaggerate by half; threefold is another unit.
 WEIGHT_WARNED, WEIGHT_REFUSED = 1.5, 3.0
+WEIGHT_REFUSED_SHARE = 0.01             # of the rows; fewer are slips of the capture, not its unit
 # How far the liveliest channel of mouth and jaw moves, between its 1st and 99th percentile. The
 # takes have 0.32 to 0.5 even between the 5th and 95th; 0.02 is a tracker's trembling.
 MOUTH_WARNED, MOUTH_REFUSED = 0.1, 0.02
@@ -20,11 +21,12 @@ MOUTH_WARNED, MOUTH_REFUSED = 0.1, 0.02
 
 def check_weights(weights, valid_rows, name, force, warn):
     """Warn of weights [rows, k] that leave 0..1 widely, or raise UserError, in the valid rows."""
-    largest = float(np.abs(weights[valid_rows]).max()) if valid_rows.any() else 0.0
-    if largest > WEIGHT_WARNED:
+    sizes = np.abs(weights[valid_rows]).max(axis=1) if valid_rows.any() else np.zeros(1)    # [rows]
+    if sizes.max() > WEIGHT_WARNED:
         told = ("the weights reach %.4g where 1 is full scale, and what is beyond is cut off"
-                % largest)
-        doubt(told, "export them in 0..1", largest > WEIGHT_REFUSED, name, force, warn)
+                % sizes.max())
+        doubt(told, "export them in 0..1",
+              np.mean(sizes > WEIGHT_REFUSED) > WEIGHT_REFUSED_SHARE, name, force, warn)
 
 
 def check_valid_share(valid, why, name, force, warn):
