@@ -24,6 +24,7 @@ import argparse
 import math
 
 from utils.common.errors import run_script
+from utils.common.script_flags import frame_rate
 from utils.formats.convert import convert, format_of_name, formats_of_extension, parse_gain
 from utils.formats.exporters import FORMATS
 from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
@@ -38,7 +39,7 @@ def get_parser():
     parser.add_argument("in_path", metavar="IN", help="the file to read")
     parser.add_argument("out_path", metavar="OUT", help="the file to write")
     parser.add_argument("--to", choices=list(FORMATS), help="the format of OUT")
-    parser.add_argument("--fps", type=frame_rate, metavar="RATE",
+    parser.add_argument("--fps", type=frame_rate(MIN_FPS, MAX_FPS), metavar="RATE",
                         help="of OUT, %d to %d (that of IN)" % (MIN_FPS, MAX_FPS))
     parser.add_argument("--gain", type=gain, action="append", default=[], metavar="NAME=FACTOR",
                         help="amplify the shapes of that name, * for any letters; may be repeated")
@@ -50,14 +51,6 @@ def get_parser():
                         help="whose MouthLeft/Right and JawLeft/Right of a Live Link CSV are: as "
                              "named, or crosswise, as the app seems to name them (%(default)s)")
     return parser
-
-
-def frame_rate(text):
-    """argparse type of --fps; whole numbers become int."""
-    value = float(text)                         # argparse words the ValueError
-    if not MIN_FPS <= value <= MAX_FPS:
-        raise argparse.ArgumentTypeError("%s is not from %d to %d" % (text, MIN_FPS, MAX_FPS))
-    return int(value) if value == int(value) else value
 
 
 def gain(text):

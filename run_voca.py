@@ -26,7 +26,7 @@ import os
 
 from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, DEFAULT_EYE_SEED, MAX_FPS, MIN_FPS
 from utils.common.errors import run_script
-from utils.common.script_flags import add_model_flags
+from utils.common.script_flags import add_model_flags, frame_rate
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
 
 
@@ -38,7 +38,7 @@ def get_parser():
                         help="wav, mp3, flac, ogg, m4a, mp4 ... (%(default)s)")
     parser.add_argument("--out_path", metavar="FOLDER",
                         help="default: ./animation_output/<audio name>")
-    parser.add_argument("--fps", type=frame_rate, default=ANIMATION_FPS,
+    parser.add_argument("--fps", type=frame_rate(MIN_FPS, MAX_FPS), default=ANIMATION_FPS,
                         help="%d to %d (%%(default)s)" % (MIN_FPS, MAX_FPS))
     parser.add_argument("--no_eye_motion", action="store_true",
                         help="add no blinks and brow raises to what the network says")
@@ -57,14 +57,6 @@ def get_parser():
                         help="published checkpoints only: feature chunks as in their training "
                              "(0.5) or as in the published demo (0.1)")
     return parser
-
-
-def frame_rate(text):
-    """argparse type of --fps: a number in [MIN_FPS, MAX_FPS]; whole ones become int."""
-    value = float(text)                         # argparse words the ValueError
-    if not MIN_FPS <= value <= MAX_FPS:
-        raise argparse.ArgumentTypeError("%s is not from %d to %d" % (text, MIN_FPS, MAX_FPS))
-    return int(value) if value == int(value) else value
 
 
 def format_names(text):

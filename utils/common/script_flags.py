@@ -1,4 +1,5 @@
 """The flags that several scripts have, and how scripts are named in what they print."""
+import argparse
 import os
 
 from utils.common.constants import (DEFAULT_CHECKPOINT, DEFAULT_GRAPH, TTA_COPIES,
@@ -25,6 +26,16 @@ def add_tta_flag(parser):
                         help="test-time augmentation: VTLP copies of the voice whose features are "
                              "averaged, each a run of GRAPH (%d, and 1 for graphs as wide as the "
                              "released; 1 misses more closures)" % TTA_COPIES)
+
+
+def frame_rate(least, most):
+    """The argparse type of a frame rate from `least` to `most`; whole ones become int."""
+    def rate(text):
+        value = float(text)                     # argparse words the ValueError
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError("%s is not from %d to %d" % (text, least, most))
+        return int(value) if value == int(value) else value
+    return rate
 
 
 def python_command(script):
