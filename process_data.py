@@ -7,7 +7,8 @@
 Each NAME.mp4 (or another video: mov, mkv, mts, wmv ...) becomes the subject NAME. A video alone is
 tracked with MediaPipe's face_landmarker.task (training_data/README.md says where to get it). What
 lies beside a video, or beside a sound (NAME.wav, flac, mp3, m4a ...), is taken instead: a Live
-Link Face CSV, a log debugout-*.txt, BEAT's or Audio2Face's JSON, a CSV of MediaPipe, an .npz of run_voca.py.
+Link Face CSV, a log debugout-*.txt, BEAT's or Audio2Face's JSON, a CSV of MediaPipe, an .npz of
+run_voca.py.
 
 Writes into --dataset_path (<training_data_path>/dataset):
     dataset.json, subjects/     the arrays, and what is known of them; see training_data/README.md

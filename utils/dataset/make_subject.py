@@ -28,7 +28,7 @@ from utils.dataset.track_cache import json_ready, read_track, write_track
 from utils.media.audio import is_silent, open_audio
 from utils.media.loudness import speech_envelope
 
-PROCESSING_VERSION = 1                  # raised when the same source gives other arrays
+PROCESSING_VERSION = 2                  # raised when the same source gives other arrays
 BLOCK_S = 10.0                          # of sound held at a time
 ENVELOPE_BLOCK_S, ENVELOPE_MARGIN_S = 60, 1
 MIN_VALID_S = 0.5                       # of frames to learn from; with less, there is no subject
