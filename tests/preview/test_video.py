@@ -141,8 +141,8 @@ def test_sound_that_starts_late_in_its_file_keeps_its_place(tmp_path):
 
 def test_the_stream_that_is_named_is_heard(tmp_path):
     wav, both = clap(str(tmp_path / "c.wav"), 0.5, 0.25), str(tmp_path / "both.mkv")
-    run_ffmpeg("-f", "lavfi", "-t", "0.5", "-i", "anullsrc", "-i", wav, "-map", "0:a", "-map", "1:a",
-               "-c:a", "flac", both)
+    run_ffmpeg("-f", "lavfi", "-t", "0.5", "-i", "anullsrc", "-i", wav, "-map", "0:a", "-map",
+               "1:a", "-c:a", "flac", both)
     path = str(tmp_path / "p.mp4")
     for stream, heard in ((0, False), (1, True)):
         write_preview(path, speaking(15), FACE_CHANNELS, 30, both, SIZE, audio_stream=stream)

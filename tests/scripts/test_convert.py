@@ -66,7 +66,7 @@ def test_flags(clip):
     (["in.npz", "a.npz", "--to", "fbx"], "invalid choice: 'fbx'"),
     (["in.npz", "a.npz", "--fps", "0"], "0 is not from 1 to 240"),
     (["in.npz", "a.npz", "--fps", "nan"], "nan is not from 1 to 240"),
-    (["in.npz", "a.npz", "--fps", "x"], "invalid frame_rate value: 'x'"),
+    (["in.npz", "a.npz", "--fps", "x"], "invalid rate value: 'x'"),
     (["in.npz", "a.npz", "--gain", "smile*=0.8"], "'smile*' is the name of none of the 52 shapes"),
     (["in.npz", "a.npz", "--gain", "0.8"], "'0.8'; expected NAME=FACTOR"),
     (["in.npz", "a.npz", "--offset", "4000"], "4000 is not from -3600 to 3600"),

@@ -117,8 +117,8 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         write(exporter.file_name, exporter.write, weights, names, fps, *more)
     write("curves.png", write_curves_png, weights, names, fps, loudness)
     if preview:
-        with audio.file_for_ffmpeg() as (sound_path, stream):
-            write("preview.mp4", write_preview, weights, names, fps, sound_path, DESIGN_SIZE, stream)
+        with audio.file_for_ffmpeg() as (path, stream):
+            write("preview.mp4", write_preview, weights, names, fps, path, DESIGN_SIZE, stream)
     if transcript:
         try:
             words = transcribe(*files_for_transcript(acoustic_graph_path), audio=audio.blocks())

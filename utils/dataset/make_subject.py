@@ -30,7 +30,7 @@ from utils.formats.face_kinds import BY_NAME, LIVE_LINK, TABLE
 from utils.media.audio import is_silent, open_audio
 from utils.media.loudness import speech_envelope
 
-PROCESSING_VERSION = 1                  # raised when the same source gives other arrays
+PROCESSING_VERSION = 2                  # raised when the same source gives other arrays
 ENVELOPE_BLOCK_S, ENVELOPE_MARGIN_S = 60, 1
 MIN_VALID_S = 0.5                       # of frames to learn from; with less, there is no subject
 # A face at rest is not 0 in these, nor in a _raw take of Live Link Face.
