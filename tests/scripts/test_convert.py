@@ -85,7 +85,7 @@ def test_bad_flags_end_with_status_2(clip, arguments, told):
     (["words.json", "a.npz"], "words.json is not JSON"),
     (["words.csv", "a.npz"], "words.csv line 1: expected a Live Link Face header"),
     (["words.vmd", "a.npz"], "words.vmd is not MikuMikuDance's motion"),
-    (["words.txt", "a.npz"], "words.txt: a face is read from .csv, .npz, .json or .vmd"),
+    (["words.txt", "a.npz"], "words.txt: a face is read from .vmd, .csv, .npz or .json"),
     (["words.npz", "a.npz"], "words.npz is not an .npz of weights"),
     (["in.npz", "in.npz"], "in.npz would be written over itself"),
     (["in.npz", "a.npz", "--offset", "-5"], "in.npz lasts 5.00 s; --offset -5 leaves nothing"),

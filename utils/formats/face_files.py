@@ -77,7 +77,7 @@ def kind_of_face_file(path):
     if extension == ".json":
         return next((kind for kind, key in JSON_KEYS if _has_key(path, key)), BEAT)
     if extension != ".csv":
-        raise UserError("%s: a face is read from .csv, .npz, .json or .vmd" % path)
+        raise UserError("%s: a face is read from .vmd, .csv, .npz or .json" % path)
     header = [name.lower() for name in csv_header(path)]
     if header[:1] == ["timecode"] and header[1:2] in (["blendshapecount"], ["framerate"]):
         return LIVE_LINK
