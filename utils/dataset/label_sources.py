@@ -27,6 +27,7 @@ import numpy as np
 from utils.common.errors import UserError, print_warning
 from utils.common.files import folder_and_stem, sha256_of_file
 from utils.dataset.label_kinds import DEBUGOUT, KINDS, TRACKER
+from utils.dataset.recordings import MEDIA_EXTENSIONS
 from utils.formats.face_files import kind_of_face_file, read_face_rows
 from utils.formats.face_kinds import BY_NAME, FACE_FILE_EXTENSIONS, LIVE_LINK
 from utils.formats.tracker_log import log_lines, stem_of_section, is_tracker_log, read_tracker_log
@@ -117,7 +118,7 @@ def _names_of_stem(folder, stem):
     """File names in `folder` that begin with `stem` and belong to no video of a longer stem."""
     names = sorted(os.listdir(folder))
     longer = [os.path.splitext(name)[0] for name in names
-              if name.lower().endswith(VIDEO_EXTENSIONS + (".wav",))]
+              if name.lower().endswith(MEDIA_EXTENSIONS)]
     longer = tuple(other + end for other in longer for end in "._"
                    if other.startswith(stem) and len(other) > len(stem))
     return [name for name in names if name.startswith(stem)

@@ -16,6 +16,7 @@ from utils.dataset.label_sources import find_label_source, neutral_take_of
 from utils.dataset.make_subject import (PROCESSING_VERSION, Source, neutral_source, options_record,
                                         process_recording)
 from utils.dataset.published_files import INDEX_NAME, published_subjects
+from utils.dataset.recordings import MEDIA_EXTENSIONS
 from utils.dataset.store import (MANIFEST_NAME, Dataset, folder_key, folder_name, natural_order,
                                  only_writer, read_arrays, read_record, remove_leftovers,
                                  subject_path, write_manifest)
@@ -29,7 +30,6 @@ HELD_OUT_SUFFIX = "_held_out"
 # Not named where they lie beside recordings: what every such folder may hold.
 TEXTS_AND_CODE = (".md", ".py", ".cfg", ".task", ".html", ".log")
 DEFAULT_HOLD_OUT = 0.1                          # of the only subject there is
-MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + SOUND_EXTENSIONS
 MIN_PART_FRAMES = ANIMATION_FPS                 # on either side of a cut
 CUT_STEP_FRAMES = 3                             # so that a cut falls on a sample: 30 into 16000
 PROBES_AT_ONCE = 4

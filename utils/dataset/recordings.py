@@ -1,5 +1,10 @@
-"""What a source says of one subject before features are made of it."""
+"""Which files are recordings, and what a source says of one before features are made of it."""
 import collections
+
+from utils.media.audio import SOUND_EXTENSIONS
+from utils.media.video import VIDEO_EXTENSIONS
+
+MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + SOUND_EXTENSIONS
 
 # What a source says of one subject before features are made of it.
 # sound(profile) gives (an iterator of sample blocks, their rate in Hz); windows are the

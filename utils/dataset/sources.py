@@ -13,12 +13,11 @@ from utils.common.files import allow_open_files, sha256_of_file
 from utils.common.resample import resample_frames
 from utils.dataset.label_kinds import PUBLISHED
 from utils.dataset.published_files import published_recordings, subjects_of_pickle
-from utils.dataset.recordings import Recording
+from utils.dataset.recordings import MEDIA_EXTENSIONS, Recording
 from utils.dataset.store import MANIFEST_NAME, Dataset, find_dataset, natural_order
 from utils.formats.face_files import read_face
 from utils.media.audio import open_audio
 
-MEDIA_EXTENSIONS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav")
 DATASET, VIDEOS = "dataset", "videos"
 MAPS_PER_SUBJECT = 2                    # targets and windows
 
@@ -118,9 +117,9 @@ def _folder_recordings(config, names, progress):
                + [os.path.basename(csv_paths[name]) for name in names
                   if media_paths[name] and not os.path.isfile(csv_paths[name])])
     if missing:
-        raise UserError("missing in %s: %s; each subject needs NAME%s with NAME.csv beside it "
-                        "(subjects are named in the config's Data Setup)"
-                        % (folder, ", ".join(missing), "/".join(MEDIA_EXTENSIONS)))
+        raise UserError("missing in %s: %s; each subject needs NAME.mp4 (or another video, or a "
+                        "sound) with NAME.csv beside it (subjects are named in the config's Data "
+                        "Setup)" % (folder, ", ".join(missing)))
     if progress:
         print("training data: %d subjects from the videos and Live Link CSVs in %s"
               % (len(names), folder))

@@ -13,7 +13,7 @@ as far as it goes, with a warning where ffmpeg complains; only a file that yield
 refused.
 
 moviepy's FFMPEG_AudioReader was measured here and is not used: of an mp4 whose sound starts at
-0.5 s it gives that sound at 0 s (1.0.3 and 2.1.2 alike), and it knows no stream but ffmpeg's own
+0.5 s it gives that sound at 0 s (1.0.3), and it knows no stream but ffmpeg's own
 choice.
 """
 import collections
