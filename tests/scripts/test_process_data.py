@@ -575,30 +575,6 @@ def test_what_a_reader_warns_of_is_in_the_record(tmp_path, capfd):
     np.testing.assert_array_equal(arrays.audio, samples)
 
 
-@pytest.mark.parametrize("largest, refused", [(1.4, None), (2.0, False), (58.0, True),
-                                              (-2.0, False), (-7.0, True)])
-def test_weights_far_beyond_full_scale(tmp_path, largest, refused):
-    weights = put_npz(tmp_path, "a")
-    weights[:, MODEL_CHANNELS.index("browInnerUp")] = np.linspace(0, largest, len(weights))
-    write_table(tmp_path / "a.csv", weights, MODEL_CHANNELS, 30)
-    os.remove(str(tmp_path / "a.npz"))
-    told = "the weights reach %.4g where 1 is full scale" % abs(largest)
-    if refused:
-        refusal_and_record(tmp_path, told)
-    else:
-        warnings = warnings_of(process(tmp_path, "a")[0])
-        assert [told in warning for warning in warnings] == ([] if refused is None else [True])
-
-
-def test_a_single_slip_of_the_capture_is_no_unit(tmp_path):
-    weights = put_npz(tmp_path, "a", 10.0)
-    weights[40, MODEL_CHANNELS.index("jawOpen")] = 58.0
-    write_table(tmp_path / "a.csv", weights, MODEL_CHANNELS, 30)
-    os.remove(str(tmp_path / "a.npz"))
-    record, arrays = process(tmp_path, "a")
-    assert "the weights reach 58 where" in record["warnings"][0] and not arrays.valid[40]
-
-
 @pytest.mark.parametrize("num_lost, refused", [(5, None), (18, False), (40, True)])
 def test_few_frames_to_learn_from(tmp_path, num_lost, refused):
     weights = put_npz(tmp_path, "a").astype(float)

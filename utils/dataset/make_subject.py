@@ -26,7 +26,7 @@ from utils.dataset.plausibility import check_mouth, check_valid_share, check_wei
 from utils.dataset.published_files import published_recording
 from utils.dataset.store import ABSENT, STILL, new_folder, write_audio, write_labels, write_record
 from utils.dataset.track_cache import json_ready, read_track, write_track
-from utils.formats.face_kinds import BY_NAME, LIVE_LINK, TABLE
+from utils.formats.face_kinds import BY_NAME, FACE_FILE_KINDS, LIVE_LINK, TABLE
 from utils.media.audio import is_silent, open_audio
 from utils.media.loudness import speech_envelope
 
@@ -91,7 +91,8 @@ def _process(report, source, options, dataset_path, aside):
     jumps = label_cleaning.jumps(track.weights, track.times_s, track.names) & track.valid
     valid_rows = track.valid & ~jumps
     label_name = os.path.basename(source.label_path)
-    check_weights(track.weights, track.valid, label_name, options.force, warn)
+    if track.kind not in FACE_FILE_KINDS:           # whose readers have judged their range
+        check_weights(track.weights, track.valid, label_name, options.force, warn)
 
     alignment = aligned(track, valid_rows, envelope, source, options, warn)
     start_s = alignment["start_s"]
