@@ -35,7 +35,6 @@ from utils.common.errors import run_script
 from utils.common.files import make_folder
 
 
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -575,6 +575,19 @@ def test_what_a_reader_warns_of_is_in_the_record(tmp_path, capfd):
     np.testing.assert_array_equal(arrays.audio, samples)
 
 
+def check_judgement(folder, told, refused):
+    """That the subject `a` is refused for what `told` matches, warned of it, or taken in silence.
+
+    refused: True, False, or None in this order.
+    """
+    if refused:
+        refusal_and_record(folder, told)
+    else:
+        warnings = warnings_of(process(folder, "a")[0])
+        assert [bool(re.match(told, warning)) for warning in warnings] == (
+            [] if refused is None else [True])
+
+
 @pytest.mark.parametrize("num_lost, refused", [(5, None), (18, False), (40, True)])
 def test_few_frames_to_learn_from(tmp_path, num_lost, refused):
     weights = put_npz(tmp_path, "a").astype(float)
@@ -582,12 +595,7 @@ def test_few_frames_to_learn_from(tmp_path, num_lost, refused):
     write_table(tmp_path / "a.csv", weights, MODEL_CHANNELS, 30)
     os.remove(str(tmp_path / "a.npz"))
     told = r"\d\d %% of the sound's frames can be learnt from \(no face in %d rows\)" % num_lost
-    if refused:
-        refusal_and_record(tmp_path, told)
-    else:
-        warnings = warnings_of(process(tmp_path, "a")[0])
-        assert [bool(re.match(told, warning)) for warning in warnings] == (
-            [] if refused is None else [True])
+    check_judgement(tmp_path, told, refused)
 
 
 @pytest.mark.parametrize("moves, refused", [(0.3, None), (0.06, False), (0.01, True)])
@@ -598,12 +606,7 @@ def test_a_mouth_that_hardly_moves(tmp_path, moves, refused):
     weights[:, mouth] = moves * (0.5 + 0.5 * np.sin(np.arange(len(weights)) * 0.6))[:, np.newaxis]
     write_npz(str(tmp_path / "a.npz"), weights, MODEL_CHANNELS, 30)
     told = r"the mouth hardly moves, by 0\.\d\d\d of full scale at most"
-    if refused:
-        refusal_and_record(tmp_path, told)
-    else:
-        warnings = warnings_of(process(tmp_path, "a")[0])
-        assert [bool(re.match(told, warning)) for warning in warnings] == (
-            [] if refused is None else [True])
+    check_judgement(tmp_path, told, refused)
 
 
 def test_labels_in_step_by_their_own_times_that_do_not_go_with_the_sound(tmp_path):

@@ -12,13 +12,11 @@ from utils.common.errors import UserError
 from utils.common.resample import num_frames_of, resample_frames
 from utils.deepspeech.transcript import (TranscriptUnavailable, files_for_transcript, transcribe,
                                          write_transcript)
-from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
-from utils.formats.face_kinds import GLTF
+from utils.formats.exporters import DEFAULT_FORMATS, FORMATS, write_face
 from utils.media.audio import open_audio
 from utils.preview.curve_pictures import write_curves_png
 from utils.preview.head import DESIGN_SIZE
 from utils.preview.video import write_preview
-
 
 
 def animate_audio(animator, audio, show_progress=False):
@@ -112,9 +110,8 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         writer(path, *args)
         written.append(path)
 
-    for exporter in [FORMATS[name] for name in formats]:
-        more = (avatar_path,) if exporter.kind == GLTF else ()
-        write(exporter.file_name, exporter.write, weights, names, fps, *more)
+    for name in formats:
+        write(FORMATS[name].file_name, write_face, name, weights, names, fps, avatar_path)
     write("curves.png", write_curves_png, weights, names, fps, loudness)
     if preview:
         with audio.file_for_ffmpeg() as (path, stream):

@@ -8,9 +8,9 @@ import numpy as np
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS
 from utils.common.errors import UserError, print_warning
 from utils.common.resample import num_frames_of, resample_frames
-from utils.formats.exporters import FORMATS
+from utils.formats.exporters import FORMATS, write_face
 from utils.formats.face_files import read_face_rows
-from utils.formats.face_kinds import BY_NAME, GLTF
+from utils.formats.face_kinds import BY_NAME
 
 # Times are even where each stands this near to its frame's: Live Link's unit is a 60000th of a
 # second; trackers write whole milliseconds, rounded or cut.
@@ -88,8 +88,7 @@ def convert(in_path, out_path, to_name, fps=None, gains=(), offset_s=0.0, live_l
     weights = _all_channels(name, rows, warn)                               # [rows, 52]
     weights = _amplified(weights, gains, warn)
     weights, fps = _evenly(in_path, rows, np.clip(weights, 0.0, 1.0), fps, offset_s)
-    more = (avatar_path, warn) if FORMATS[to_name].kind == GLTF else ()
-    FORMATS[to_name].write(out_path, weights, UNREAL_CHANNELS, fps, *more)
+    write_face(out_path, to_name, weights, UNREAL_CHANNELS, fps, avatar_path, warn)
     return len(weights), fps
 
 

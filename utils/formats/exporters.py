@@ -4,6 +4,7 @@ A new format is a module with its writer, and a line here.
 """
 import collections
 
+from utils.common.errors import print_warning
 from utils.formats.audio2face import (read_audio2face, write_audio2face_csv,
                                       write_audio2face_json)
 from utils.formats.beat_json import read_beat_json, write_beat_json
@@ -34,3 +35,13 @@ FORMATS = collections.OrderedDict([
     ("glb", Exporter("face.glb", write_glb, GLTF, read_glb_rows)),
 ])
 DEFAULT_FORMATS = ("csv", "npz", "json", "glb")     # what run_voca.py writes where none is named
+
+
+def write_face(path, format_name, weights, names, fps, avatar_path=None, warn=print_warning):
+    """Write weights [frames, 52] in 0..1 as one of FORMATS.
+
+    avatar_path, warn: of formats that hold a head, see utils.formats.gltf.write_glb.
+    """
+    exporter = FORMATS[format_name]
+    more = (avatar_path, warn) if exporter.kind == GLTF else ()
+    exporter.write(path, weights, names, fps, *more)
