@@ -8,7 +8,7 @@ from avatar.make_head import STEP_M, make_glb
 from tests.helpers.paths import REPOSITORY
 from utils.common.channels import MODEL_CHANNELS
 from utils.common.errors import UserError
-from utils.formats.gltf import DTYPES, NUM_COMPONENTS, read_glb
+from utils.formats.glb import DTYPES, NUM_COMPONENTS, read_glb
 
 HEAD = os.path.join(REPOSITORY, "avatar", "head.glb")
 SIDED = sorted(name[:-len("Left")] for name in MODEL_CHANNELS if name.endswith("Left"))

@@ -11,8 +11,9 @@ import pytest
 
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS
 from utils.common.errors import UserError
+from utils.formats.glb import read_glb
 from utils.formats.gltf import (
-    ANIMATION_NAME, arkit_name, even_rate_hz, read_glb, read_glb_animation, write_glb)
+    ANIMATION_NAME, arkit_name, even_rate_hz, read_glb_animation, write_glb)
 
 FACE_NAMES = ["jaw_open", "EYEBLINKLEFT", "eyeBlink_R", "sparkle", "shape1.mouthSmile_L"]
 TEETH_NAMES = ["JawOpen", "tongue-out"]
