@@ -15,10 +15,12 @@ Formats by their names, with the file names that mean them:
     beat            beat.json               BEAT's and LAM's JSON
     table           table.csv               time in seconds, and the 52 shapes by name
     vmd             *.vmd                   MikuMikuDance (30 frames a second only)
+    vrma            blendshapes.vrma        VRM animation for models with Perfect Sync: 52 shapes
+    vrma_presets    presets.vrma            VRM animation for other models: 5 vowels, 2 blinks
     glb             *.glb                   glTF: a talking 3D head (--avatar names another)
 
-What is read: each of these, and the forms of them that other programs write. The shapes are found
-by name. Head and eye angles, and a take's time of day, are not carried over.
+What is read: each of these but vrma_presets, and the forms of them that other programs write. The
+shapes are found by name. Head and eye angles, and a take's time of day, are not carried over.
 """
 import argparse
 import math
@@ -74,7 +76,8 @@ def output_format(parser, args):
     """The key of FORMATS to write; ends with status 2 where names and flags do not say one."""
     fitting = formats_of_extension(args.out_path)
     if not fitting:
-        parser.error("%s: no format ends so; name OUT .csv, .json, .npz, .vmd or .glb" % args.out_path)
+        parser.error("%s: no format ends so; name OUT .csv, .json, .npz, .vmd, .vrma or .glb"
+                     % args.out_path)
     name = args.to or format_of_name(args.out_path)
     if name is None:
         parser.error("%s: which format? give one of --to %s" % (args.out_path, ", ".join(fitting)))

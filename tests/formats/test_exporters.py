@@ -8,7 +8,8 @@ import struct
 import numpy as np
 import pytest
 
-from tests.formats.golden_clip import RATES, TIME_WITHIN_S, WEIGHT_WITHIN, can_hold, golden_clip
+from tests.formats.golden_clip import (RATES, READ_BACK, TIME_WITHIN_S, WEIGHT_WITHIN, WRITTEN_ONLY,
+                                       can_hold, golden_clip)
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS, reorder
 from utils.common.errors import UserError
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
@@ -33,8 +34,12 @@ def test_the_golden_clip_tells_every_channel_and_side():
             assert (np.delete(weights[:, other] - weights[:, one], [3, 4]) >= 0.2).all()
 
 
+def test_every_format_comes_back_or_is_told_not_to():
+    assert set(READ_BACK) | set(WRITTEN_ONLY) == set(FORMATS)
+
+
 @pytest.mark.parametrize("fps", RATES)
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", READ_BACK)
 def test_what_is_written_comes_back_with_its_sides_and_times(tmp_path, name, fps):
     if not can_hold(name, fps):
         with pytest.raises(UserError, match="give .*--fps 30|a whole rate, as --fps"):

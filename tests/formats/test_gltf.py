@@ -2,13 +2,12 @@
 import json
 import os
 import random
-import shutil
 import struct
-import subprocess
 
 import numpy as np
 import pytest
 
+from tests.helpers.glb import glb_bytes, khronos_issues
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS
 from utils.common.errors import UserError
 from utils.formats.glb import read_glb
@@ -17,22 +16,6 @@ from utils.formats.gltf import (
 
 FACE_NAMES = ["jaw_open", "EYEBLINKLEFT", "eyeBlink_R", "sparkle", "shape1.mouthSmile_L"]
 TEETH_NAMES = ["JawOpen", "tongue-out"]
-VALIDATOR = """
-const fs = require('fs'), validator = require(process.argv[1]);
-validator.validateBytes(new Uint8Array(fs.readFileSync(process.argv[2]))).then(report =>
-  console.log(JSON.stringify(report.issues)));
-"""
-
-
-def glb_bytes(document, binary=b"", after=b""):
-    """A GLB of the two chunks, and of whole chunks behind them."""
-    text = json.dumps(document).encode()
-    text += b" " * (-len(text) % 4)
-    content = struct.pack("<I4s", len(text), b"JSON") + text
-    if binary:
-        content += struct.pack("<I4s", len(binary), b"BIN\0") + binary
-    content += after
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(content)) + content
 
 
 def avatar():
@@ -487,25 +470,11 @@ def _saved(folder, content):
 
 # ---- Khronos' own judgement
 
-def validator_folder():
-    """The folder of npm's gltf-validator, where node finds it; skips where it does not."""
-    if shutil.which("node") is None:
-        pytest.skip("needs node")
-    folder = os.environ.get("GLTF_VALIDATOR", "gltf-validator")
-    found = subprocess.run(["node", "-e", "require.resolve(process.argv[1])", folder],
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if found.returncode:
-        pytest.skip("needs npm's gltf-validator: GLTF_VALIDATOR=folder/node_modules/gltf-validator")
-    return folder
-
-
 @pytest.mark.parametrize("has_own_avatar", [False, True])
 def test_khronos_validator(tmp_path, avatar_path, has_own_avatar):
-    folder = validator_folder()
     write_glb(tmp_path / "a.glb", golden(70), MODEL_CHANNELS, 29.97,
               avatar_path if has_own_avatar else None)
-    issues = json.loads(subprocess.check_output(
-        ["node", "-e", VALIDATOR, folder, str(tmp_path / "a.glb")]).decode())
+    issues = khronos_issues(tmp_path / "a.glb")
     animation = [message for message in issues["messages"]
                  if "/animations/" in message.get("pointer", "")]
     assert animation == []

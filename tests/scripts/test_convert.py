@@ -60,7 +60,7 @@ def test_flags(clip):
 @pytest.mark.parametrize("arguments, told", [
     (["in.npz", "a.csv"], "a.csv: which format? give one of --to csv, audio2face_csv, table"),
     (["in.npz", "a.json"], "a.json: which format? give one of --to json, audio2face, beat"),
-    (["in.npz", "a.txt"], "a.txt: no format ends so; name OUT .csv, .json, .npz, .vmd or .glb"),
+    (["in.npz", "a.txt"], "a.txt: no format ends so; name OUT .csv, .json, .npz, .vmd, .vrma or .glb"),
     (["in.npz", "a"], "a: no format ends so"),
     (["in.npz", "a.npz", "--to", "vmd"], "a.npz is no name for --to vmd; as blendshapes.vmd"),
     (["in.npz", "a.npz", "--to", "fbx"], "invalid choice: 'fbx'"),
@@ -85,7 +85,7 @@ def test_bad_flags_end_with_status_2(clip, arguments, told):
     (["words.json", "a.npz"], "words.json is not JSON"),
     (["words.csv", "a.npz"], "words.csv line 1: expected a Live Link Face header"),
     (["words.vmd", "a.npz"], "words.vmd is not MikuMikuDance's motion"),
-    (["words.txt", "a.npz"], "words.txt: a face is read from .csv, .json, .npz, .vmd or .glb"),
+    (["words.txt", "a.npz"], "words.txt: a face is read from .csv, .json, .npz, .vmd, .vrma or .glb"),
     (["words.npz", "a.npz"], "words.npz is not an .npz of weights"),
     (["in.npz", "in.npz"], "in.npz would be written over itself"),
     (["in.npz", "a.npz", "--offset", "-5"], "in.npz lasts 5.00 s; --offset -5 leaves nothing"),

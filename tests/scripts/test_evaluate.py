@@ -100,7 +100,8 @@ def test_frame_rates_meet_at_thirty(tmp_path):
     ("a.csv", "time,jawOpen,JawOpen\n0,0.1,0.1\n", "twice"),
     ("a.csv", "time,jawOpen\n1,0.1\n0,0.1\n", "backwards"),
     ("a.csv", "time,jawOpen\n", "a row for each frame"), ("a.csv", "", "line 1"),
-    ("a.csv", "time,headYaw\n0,0\n", "none of the 52"), ("a.mp4", "", ".csv, .json, .npz, .vmd or .glb")])
+    ("a.csv", "time,headYaw\n0,0\n", "none of the 52"),
+    ("a.mp4", "", ".csv, .json, .npz, .vmd, .vrma or .glb")])
 def test_bad_face_files_are_told(tmp_path, name, text, told):
     path = tmp_path / name
     path.write_text(text)

@@ -8,13 +8,15 @@ from utils.common.errors import print_warning
 from utils.formats.audio2face import (read_audio2face, write_audio2face_csv,
                                       write_audio2face_json)
 from utils.formats.beat_json import read_beat_json, write_beat_json
-from utils.formats.face_kinds import AUDIO2FACE, BEAT, GLTF, LIVE_LINK, NPZ, ROKOKO, TABLE, VMD
+from utils.formats.face_kinds import (AUDIO2FACE, BEAT, GLTF, LIVE_LINK, NPZ, ROKOKO, TABLE, VMD,
+                                      VRMA)
 from utils.formats.gltf import read_glb_rows, write_glb
 from utils.formats.live_link_csv import read_live_link_rows, write_live_link_csv
 from utils.formats.npz import read_npz_rows, write_npz
 from utils.formats.rokoko_json import read_rokoko_json, write_rokoko_json
 from utils.formats.shape_table import read_table, write_table
 from utils.formats.vmd import read_vmd, write_vmd
+from utils.formats.vrma import read_vrma, write_vrma, write_vrma_presets
 
 # file_name: below --out_path, each its own. write(path, weights [frames, 52] in 0..1, names, fps).
 # kind: what utils.formats.face_files calls the file. read(path, warn): its FaceRows.
@@ -32,6 +34,8 @@ FORMATS = collections.OrderedDict([
     ("beat", Exporter("beat.json", write_beat_json, BEAT, read_beat_json)),
     ("table", Exporter("table.csv", write_table, TABLE, read_table)),
     ("vmd", Exporter("blendshapes.vmd", write_vmd, VMD, read_vmd)),
+    ("vrma", Exporter("blendshapes.vrma", write_vrma, VRMA, read_vrma)),
+    ("vrma_presets", Exporter("presets.vrma", write_vrma_presets, VRMA, read_vrma)),
     ("glb", Exporter("face.glb", write_glb, GLTF, read_glb_rows)),
 ])
 DEFAULT_FORMATS = ("csv", "npz", "json", "glb")     # what run_voca.py writes where none is named

@@ -4,6 +4,7 @@
             timeCode and blendShapes.EyeBlinkLeft ...; tables with times and camelCase columns
     .npz    this project's (utils/formats/npz.py)
     .glb    binary glTF with an animation of ARKit morph targets (utils/formats/gltf.py)
+    .vrma   VRM animation whose expressions bear ARKit's names (utils/formats/vrma.py)
     .vmd    MikuMikuDance's morphs, where they bear ARKit's names (utils/formats/vmd.py)
     .json   Audio2Face's solver export (facsNames, weightMat, exportFps); BEAT's and LAM's
             (names, frames of weights and time); Rokoko's v3 (packets of scenes with actors)
@@ -19,13 +20,14 @@ from utils.common.errors import UserError, print_warning
 from utils.formats.csv_text import csv_header
 from utils.formats.exporters import FORMATS
 from utils.formats.face_kinds import (AUDIO2FACE, BEAT, BY_APP, BY_NAME, FACE_FILE_KINDS, GLTF,
-                                      LIVE_LINK, NPZ, ROKOKO, TABLE, VMD)
+                                      LIVE_LINK, NPZ, ROKOKO, TABLE, VMD, VRMA)
 from utils.formats.shape_table import AUDIO2FACE_PREFIX, time_columns
 
 SEARCHED_BYTES = 1 << 20
 JSON_KEYS = ((AUDIO2FACE, "facsNames"), (ROKOKO, "actors"))     # what tells them from BEAT's
 
-KIND_OF_EXTENSION = {".npz": NPZ, ".vmd": VMD, ".glb": GLTF}     # the others hold several kinds
+# The others hold several kinds.
+KIND_OF_EXTENSION = {".npz": NPZ, ".vmd": VMD, ".vrma": VRMA, ".glb": GLTF}
 
 READERS = {exporter.kind: exporter.read for exporter in FORMATS.values()}
 assert set(READERS) == set(FACE_FILE_KINDS)
@@ -78,7 +80,7 @@ def kind_of_face_file(path):
     if extension == ".json":
         return next((kind for kind, key in JSON_KEYS if _has_key(path, key)), BEAT)
     if extension != ".csv":
-        raise UserError("%s: a face is read from .csv, .json, .npz, .vmd or .glb" % path)
+        raise UserError("%s: a face is read from .csv, .json, .npz, .vmd, .vrma or .glb" % path)
     header = [name.lower() for name in csv_header(path)]
     if header[:1] == ["timecode"] and header[1:2] in (["blendshapecount"], ["framerate"]):
         return LIVE_LINK
