@@ -31,4 +31,5 @@ def golden_clip(num_frames=150):
 
 def can_hold(name, fps):
     """Whether a clip at a rate comes back from a format."""
-    return name not in WRITTEN_ONLY and (name not in WHOLE_ONLY or fps == int(fps)) and (name not in THIRTY_ONLY or fps == 30)
+    return (name not in WRITTEN_ONLY and (name not in WHOLE_ONLY or fps == int(fps))
+            and (name not in THIRTY_ONLY or fps == 30))

@@ -80,7 +80,7 @@ def test_names_that_mean_a_format():
     for key, exporter in FORMATS.items():
         assert format_of_name(os.path.join("a.b", exporter.file_name.upper())) == key
     assert format_of_name("x.npz") == "npz" and format_of_name("x.VMD") == "vmd"
-    assert [format_of_name(name) for name in ("x.csv", "x.json", "x.vrma", "x.txt", "x")] == [None] * 5
+    assert not any(map(format_of_name, ("x.csv", "x.json", "x.vrma", "x.txt", "x")))
 
 
 # ---- rates

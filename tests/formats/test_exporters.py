@@ -1,7 +1,4 @@
 """Every format that is written: what it holds, and that it comes back with its sides and times."""
-import collections
-import csv
-import json
 import os
 import struct
 
@@ -10,7 +7,8 @@ import pytest
 
 from tests.formats.golden_clip import (RATES, READ_BACK, TIME_WITHIN_S, WEIGHT_WITHIN, WRITTEN_ONLY,
                                        can_hold, golden_clip)
-from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS, reorder
+from tests.helpers.strict_readers import STRICT_READERS, vmd_keys
+from utils.common.channels import MODEL_CHANNELS, reorder
 from utils.common.errors import UserError
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
 from utils.formats.face_files import kind_of_face_file, read_face_rows
@@ -78,88 +76,51 @@ def test_run_voca_writes_four_where_nobody_says_which():
 
 # ---- each format, read by rules that are not this project's readers
 
-def column(name, num_frames=150):
-    weights, names = golden_clip(num_frames)
-    return weights[:, names.index(name)]
+@pytest.mark.parametrize("fps", RATES)
+@pytest.mark.parametrize("name", READ_BACK)
+def test_what_is_written_obeys_the_rules_of_its_tool(tmp_path, name, fps):
+    if not can_hold(name, fps):
+        return
+    times_s, shapes = STRICT_READERS[name](written(tmp_path, name, fps))
+    np.testing.assert_allclose(times_s, np.arange(150) / float(fps), rtol=0,
+                               atol=TIME_WITHIN_S[name])
+    weights, names = golden_clip()
+    assert sorted(shapes) == sorted(names)
+    for column, channel in enumerate(names):
+        np.testing.assert_allclose(shapes[channel], weights[:, column], rtol=0,
+                                   atol=WEIGHT_WITHIN[name] + 1e-9, err_msg=channel)
 
 
-def test_audio2face_json(tmp_path):
-    content = json.loads(written(tmp_path, "audio2face", fps=24.0).read_text())
-    assert list(content) == ["exportFps", "trackPath", "numPoses", "numFrames", "facsNames",
-                             "weightMat"]
-    assert content["exportFps"] == 24 and isinstance(content["exportFps"], int)
-    assert (content["numPoses"], content["numFrames"]) == (52, 150)
-    assert content["facsNames"] == list(UNREAL_CHANNELS)
-    matrix = np.array(content["weightMat"])
-    assert matrix.shape == (150, 52)
-    np.testing.assert_allclose(matrix[:, 21], column("mouthLeft"), atol=1e-7)
-    np.testing.assert_allclose(matrix[:, 22], column("mouthRight"), atol=1e-7)
+@pytest.mark.parametrize("fps, sixtieths", [(30, 2000), (24, 2500), (25, 2400), (60, 1000)])
+def test_timecodes_count_sixtieths_at_every_rate(tmp_path, fps, sixtieths):
+    lines = written(tmp_path, "csv", fps).read_text().splitlines()[1:]
+    units = [int(line[9:11]) * 1000 + int(line[12:15]) for line in lines]
+    assert [(later - unit) % 60000 for unit, later in zip(units, units[1:])] == [sixtieths] * 149
 
 
-def test_animation_frames_csv(tmp_path):
-    with open(str(written(tmp_path, "audio2face_csv")), newline="") as stream:
-        text = stream.read()
-    rows = list(csv.reader(text.splitlines()))
-    assert "\r" not in text and {len(row) for row in rows} == {57}
-    assert text.startswith(",timeCode,blendShapes.EyeBlinkLeft,blendShapes.EyeLookDownLeft,")
-    assert rows[0][-4:] == ["blendShapes." + name
-                            for name in ("TongueOut", "HeadRoll", "HeadPitch", "HeadYaw")]
-    assert [row[0] for row in rows[1:4]] == ["0", "1", "2"]
-    assert [float(row[1]) for row in rows[1:4]] == [0.0, 1 / 30.0, 2 / 30.0]
-    np.testing.assert_allclose([float(row[rows[0].index("blendShapes.JawLeft")])
-                                for row in rows[1:]], column("jawLeft"), atol=1e-7)
-
-
-@pytest.mark.parametrize("fps", [29.97, 60])
-def test_beat_json(tmp_path, fps):
-    content = json.loads(written(tmp_path, "beat", fps).read_text())
-    assert list(content) == ["names", "metadata", "frames"] and len(content["frames"]) == 150
-    assert content["metadata"] == {"fps": fps, "frame_count": 150,
-                                   "blendshape_names": content["names"]}
-    for number, frame in enumerate(content["frames"]):
-        assert sorted(frame) == ["rotation", "time", "weights"]
-        assert frame["time"] == number / float(fps) and frame["rotation"] == []
-    place = content["names"].index("browOuterUpRight")
-    np.testing.assert_allclose([frame["weights"][place] for frame in content["frames"]],
-                               column("browOuterUpRight"), atol=1e-7)
-
-
-def test_table(tmp_path):
-    with open(str(written(tmp_path, "table", 25)), newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    assert list(rows[0])[0] == "time" and sorted(rows[0]) == sorted(MODEL_CHANNELS + ("time",))
-    assert [float(row["time"]) for row in rows] == [frame / 25.0 for frame in range(150)]
-    np.testing.assert_allclose([float(row["eyeBlinkRight"]) for row in rows],
-                               column("eyeBlinkRight"), atol=1e-7)
-
-
-def vmd_keys(content):
-    """{name: [(frame, weight)]} of a .vmd's morphs, by struct."""
-    magic, _, num_bones, num_morphs = struct.unpack_from("<30s20sII", content)
-    assert magic.rstrip(b"\0") == b"Vocaloid Motion Data 0002" and num_bones == 0
-    keys = collections.OrderedDict()
-    for number in range(num_morphs):
-        name, frame, weight = struct.unpack_from("<15sIf", content, 58 + 23 * number)
-        keys.setdefault(name.rstrip(b"\0").decode("shift_jis"), []).append((frame, weight))
-    assert content[58 + 23 * num_morphs:] == bytes(12)              # cameras, lights, shadows
-    return keys
-
-
-def test_vmd(tmp_path):
-    keys = vmd_keys(written(tmp_path, "vmd").read_bytes())
-    assert set(keys) == {name[:15] for name in MODEL_CHANNELS} and len(keys) == 52
-    for name in MODEL_CHANNELS:
-        frames, values = zip(*keys[name[:15]])
-        assert (frames[0], frames[-1]) == (0, 149) and list(frames) == sorted(set(frames))
-        np.testing.assert_array_equal(np.interp(np.arange(150), frames, values).astype(np.float32),
-                                      column(name))
+@pytest.mark.parametrize("name, old, new", [
+    ("csv", "BlendshapeCount", "Count"), ("csv", ",61,", ",52,"), ("csv", "JawLeft", "JawRight"),
+    ("csv", ",0.0000000000\n", ",\n"), ("csv", "00:00:00:02.000", "00:00:00.033"),
+    ("json", '"props":[]', '"props":[1]'), ("json", '"jawOpen"', '"JawOpen"'),
+    ("audio2face", '"exportFps": 30', '"exportFps": 30.0'),
+    ("audio2face", '"numFrames": 150', '"numFrames": 151'),
+    ("audio2face_csv", ",timeCode", "frame,timeCode"), ("audio2face_csv", "HeadRoll", "HeadYaw"),
+    ("beat", '"frame_count": 150', '"frame_count": 1'), ("beat", '"time": 0.1', '"time": 0.2'),
+    ("table", "jawOpen", "JawOpen")])
+def test_the_strict_readers_are_strict(tmp_path, name, old, new):
+    path = written(tmp_path, name)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises((AssertionError, KeyError)):
+        STRICT_READERS[name](path)
 
 
 def test_vmd_has_no_keys_where_a_channel_stands_still(tmp_path):
     weights = np.zeros((1000, 52), np.float32)
     weights[500:510, MODEL_CHANNELS.index("jawOpen")] = 0.5
     FORMATS["vmd"].write(tmp_path / "a.vmd", weights, MODEL_CHANNELS, 30)
-    keys = vmd_keys((tmp_path / "a.vmd").read_bytes())
+    keys = vmd_keys(tmp_path / "a.vmd")
     assert keys["jawOpen"] == [(0, 0), (499, 0), (500, 0.5), (509, 0.5), (510, 0), (999, 0)]
     assert keys["mouthLeft"] == [(0, 0), (999, 0)]
     rows = read_face_rows(tmp_path / "a.vmd", pytest.fail)
