@@ -19,6 +19,9 @@ def pytest_configure(config):
     # TensorFlow 1.15's own, by the hundred, on every test that builds a graph.
     for message in ("Using or importing the ABCs", r"tostring\(\) is deprecated"):
         config.addinivalue_line("filterwarnings", "ignore:%s:DeprecationWarning" % message)
+    config.addinivalue_line("markers", "slow: takes minutes; runs with -m slow only")
+    if not config.option.markexpr:
+        config.option.markexpr = "not slow"
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,104 +1,183 @@
-"""Files of every format with bytes changed, lost, doubled, put in: read, or refused in a line."""
+"""Files of every format, damaged by hypothesis: read, or refused in a line; quickly, in little memory.
+
+    python -m pytest -q tests                   a few hundred of each
+    python -m pytest -q -m slow tests/formats   5,000 of each
+"""
+import contextlib
 import io
-import random
+import os
+import resource
+import signal
 import time
 import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from tests.formats.golden_clip import golden_clip
+from tests.helpers.damage import EDITS, damaged
+from utils.common.channels import MODEL_CHANNELS
 from utils.common.errors import UserError
 from utils.formats.exporters import FORMATS
 from utils.formats.face_files import read_face_rows
+from utils.formats.gltf import write_glb
 from utils.formats.npz import write_npz
+from utils.formats.timings import read_timings
+from utils.formats.tracker_log import read_tracker_log
 
-DAMAGED = 1000              # files of each format
-LONGEST_S = 10.0
-WORDS = [b"null", b"-1", b"1e999", b"NaN", b"[", b"]", b"{", b"}", b'"', b",", b":", b"0", b"true",
-         b"99999999999999999999", b"\xff", b"\0", b"-", b".", b"e5", b"[]", b"{}", b'""', b"\n",
-         b";"]
+LONGEST_S, STOPPED_S = 5.0, 60          # of one file: of the processor's time; of the clock's
+MOST_BYTES = 300 << 20                  # by which all of a test's files may raise the memory
+LONGEST_LINE = 1000
+
+FEW = settings(max_examples=200, deadline=None, derandomize=True, database=None,
+               suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+MANY = settings(FEW, max_examples=5000, derandomize=False)
+
+TEXT_GRID = """File type = "ooTextFile"
+Object class = "TextGrid"
+xmin = 0
+xmax = 1
+tiers? <exists>
+size = 1
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "words"
+        xmin = 0
+        xmax = 1
+        intervals: size = 2
+        intervals [1]:
+            xmin = 0
+            xmax = 0.5
+            text = "hello"
+        intervals [2]:
+            xmin = 0.5
+            xmax = 1
+            text = "you"
+"""
+TIMINGS = {
+    "a.TextGrid": TEXT_GRID,
+    "a.json": '{"words": [{"start": 0.0, "end": 0.5, "word": "a"}], "phones": [[0, 0.5, "AA1"]]}',
+    "b.json": '{"segments": [{"words": [{"start": 0, "end": 1, "word": "a"}, {"word": "b"}]}]}',
+    "a.csv": "start_s,end_s,word\n0.1,0.4,hello\n0.4,0.5,you\n"}
 
 
-def damaged(content, random_):
-    """`content`, bytes, changed in one to twenty places, more of them near its beginning."""
-    content = bytearray(content)
-    for _ in range(random_.choice([1, 1, 2, 5, 20])):
-        near = len(content) if random_.random() < 0.6 else 300
-        place = random_.randrange(max(1, min(len(content), near)))
-        kind = random_.randrange(6)
-        if kind == 0:
-            content[place:place + 1] = bytes([random_.randrange(256)])
-        elif kind == 1:
-            del content[place:place + random_.choice([1, 4, 30, 500])]
-        elif kind == 2:
-            content[place:place] = random_.choice(WORDS)
-        elif kind == 3:
-            content[place:place + random_.choice([1, 3, 10])] = random_.choice(WORDS)
-        elif kind == 4:
-            del content[place:]
-        else:
-            content[place:place] = content[place:place + random_.choice([4, 40, 400])]
-    return bytes(content)
+def exported(name):
+    def content(folder):
+        weights, names = golden_clip(8)
+        path = folder / FORMATS[name].file_name
+        FORMATS[name].write(path, weights, names, 30)
+        return path.name, path.read_bytes()
+    return content, read_face
 
 
-def read_or_refused(path):
-    """The UserError's line, or None; the numbers of what is read are sound."""
-    start_s = time.time()
-    try:
-        with np.errstate(all="ignore"):
-            rows = read_face_rows(path, lambda line: None)
-    except UserError as error:
-        assert path.name in str(error)
-        return str(error)
-    finally:
-        assert time.time() - start_s < LONGEST_S
+def text(name, content, read):
+    return lambda folder: (name, content.encode("utf-8")), read
+
+
+def read_face(path):
+    rows = read_face_rows(path, one_line)
     assert rows.weights.shape == (len(rows.times_s), len(rows.names)) and len(rows.times_s)
     assert np.isfinite(rows.weights).all() and np.isfinite(rows.times_s).all()
     assert (np.diff(rows.times_s) >= 0).all()
+
+
+def read_words(path):
+    timings = read_timings(str(path), one_line)
+    assert all(np.isfinite(part[1:]).all() for part in timings.phones + timings.words)
+
+
+def read_log(path):
+    times_s, weights, names = read_tracker_log(path, None)
+    assert weights.shape == (len(times_s), len(names))
+    assert np.isfinite(weights).all() and np.isfinite(times_s).all()
+
+
+def use_avatar(path):
+    write_glb(path.parent / "out.glb", np.ones((2, 1)), ["jawOpen"], 30, path, one_line)
+
+
+def avatar(folder):
+    name, content = exported("glb")[0](folder)
+    return "avatar.glb", content
+
+
+# What is damaged: how the whole file is made, and who reads it.
+READ = {name: exported(name) for name in FORMATS}
+READ.update({"timings " + name: text(name, content, read_words)
+             for name, content in TIMINGS.items()})
+READ.update({
+    "avatar": (avatar, use_avatar),
+    "tracker log": text("debugout-1.txt", "[1.mp4]\n0.04\n[%s]\n0.08\n[%s]\n" % (
+        ", ".join(["0.25"] * 40), ", ".join(["0.5"] * 40)), read_log),
+    "older live link": text("a.csv", "Timecode, FrameRate, JawOpen, HeadYaw\r\n" + "".join(
+        "00:00:00:%02d, 30, 0.%d, 0\r\n" % (frame, frame) for frame in range(8)), read_face),
+    "table of milliseconds": text("a.csv", "sep=;\n;timestamp_ms;jawOpen;_neutral\n" + "".join(
+        "%d;%d;0,%d;1\n" % (frame, 40 * frame, frame) for frame in range(8)), read_face),
+    "BEAT without times": text("a.json", '{"names": ["jawOpen"], "frames": [{"weights": [0.5]}, '
+                                         '{"weights": [0.1]}]}', read_face)})
+
+
+def one_line(line):
+    assert "\n" not in line and len(line) < LONGEST_LINE, line
+
+
+def read_or_refused(path, read=read_face):
+    """The UserError's line, or None; what is read is sound, and neither takes long."""
+    def stopped(signum, frame):
+        raise AssertionError("%s is not read in %d s" % (path, STOPPED_S))
+    earlier, start_s = signal.signal(signal.SIGALRM, stopped), time.process_time()
+    signal.alarm(STOPPED_S)
+    try:
+        with np.errstate(all="ignore"):
+            read(path)
+    except UserError as error:
+        assert path.name in str(error)
+        one_line(str(error))
+        return str(error)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, earlier)
+        assert time.process_time() - start_s < LONGEST_S
     return None
 
 
-def damage(folder, name, seed, count):
-    """How many of `count` damaged files of a format are refused."""
-    random_, refused = random.Random("%s %d" % (name, seed)), 0
-    whole, path = folder / FORMATS[name].file_name, folder / ("damaged_" + FORMATS[name].file_name)
-    weights, names = golden_clip(12)
-    FORMATS[name].write(whole, weights, names, 30)
-    content = whole.read_bytes()
-    for _ in range(count):
-        path.write_bytes(damaged(content, random_))
-        refused += read_or_refused(path) is not None
-    return refused
+@contextlib.contextmanager
+def little_memory():
+    def peak_bytes():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    before = peak_bytes()
+    yield
+    assert peak_bytes() - before < MOST_BYTES
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+def fuzz(folder, name, how_many):
+    """Damage a file `how_many` times; a good part of the files must be refused, not all."""
+    make, read = READ[name]
+    file_name, content = make(folder)
+    path = folder / ("damaged_" + file_name)
+    extension, refused = os.path.splitext(file_name)[1], []
+
+    @how_many
+    @given(edits=EDITS)
+    def check(edits):
+        path.write_bytes(damaged(content, extension, edits))
+        refused.append(read_or_refused(path, read) is not None)
+    with little_memory():
+        check()
+    assert 0.2 < np.mean(refused) <= 1, np.mean(refused)
+
+
+@pytest.mark.parametrize("name", sorted(READ))
 def test_damaged_files(tmp_path, name):
-    assert damage(tmp_path, name, 0, DAMAGED) > DAMAGED / 3
+    fuzz(tmp_path, name, FEW)
 
 
-def damage_arrays(folder, seed, count):
-    """How many of `count` .npz whose zip is whole and whose arrays are damaged are refused."""
-    random_, refused = random.Random(seed), 0
-    weights, names = golden_clip(12)
-    write_npz(folder / "whole.npz", weights, names, 30)
-    with zipfile.ZipFile(str(folder / "whole.npz")) as whole:
-        arrays = {name: whole.read(name) for name in whole.namelist()}
-    for _ in range(count):
-        changed = dict(arrays)
-        name = random_.choice(sorted(arrays))
-        changed[name] = damaged(arrays[name][:300], random_) + arrays[name][300:]
-        held = io.BytesIO()
-        with zipfile.ZipFile(held, "w") as written:
-            for name, content in changed.items():
-                written.writestr(name, content)
-        (folder / "damaged.npz").write_bytes(held.getvalue())
-        refused += read_or_refused(folder / "damaged.npz") is not None
-    return refused
-
-
-def test_damaged_arrays(tmp_path):
-    assert damage_arrays(tmp_path, 0, DAMAGED) > DAMAGED / 3
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(READ))
+def test_many_damaged_files(tmp_path, name):
+    fuzz(tmp_path, name, MANY)
 
 
 @pytest.mark.parametrize("header", ["time\n", "time\n0\n0.1\n", "time,jawOpen\n", "timeCode,"

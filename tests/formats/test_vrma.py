@@ -75,7 +75,7 @@ def test_presets_of_other_models(tmp_path):
                                       weights[:, names.index("eyeBlink" + side)])
     with pytest.raises(UserError) as refused:
         read_face_rows(tmp_path / "a.vrma", pytest.fail)
-    assert "its expressions are aa, ih, ou, ee, oh, blinkLeft, blinkRight" in str(refused.value)
+    assert "its expressions are 'aa', 'ih', 'ou', 'ee', 'oh', 'blinkLeft'" in str(refused.value)
 
 
 def pose(**weights):
@@ -145,7 +145,7 @@ def test_names_in_any_case_at_uneven_times(tmp_path):
     np.testing.assert_allclose(rows.times_s, [0, 0.1, 0.5], atol=1e-7)
     np.testing.assert_allclose(rows.weights, [[0, 0.1], [0.5, 0.2], [1, 0.3]], atol=1e-7)
     assert warnings == ["a.vrma: 1 expressions that are none of the 52 ARKit shapes are left out, "
-                        "as Angry2"]
+                        "as 'Angry2'"]
 
 
 def test_two_spellings_that_differ_are_told(tmp_path):
@@ -163,11 +163,11 @@ def test_two_spellings_that_differ_are_told(tmp_path):
     (animation({"JawOpen": [0, 1]}, [0, 1], extensions={"VRMC_vrm_animation": 3}), "not an object"),
     (animation({"JawOpen": [0, 1]}, [0, 1], nodes=[{}, {}], extensions={
         "VRMC_vrm_animation": {"expressions": {"custom": {"JawOpen": {"node": 2}}}}}),
-     "the expression JawOpen names nodes 2 of 2"),
+     "the expression 'JawOpen' names nodes 2 of 2"),
     (animation({"JawOpen": [0, 1]}, [0, 1], extensions={
-        "VRMC_vrm_animation": {"expressions": {"custom": {"JawOpen": {}}}}}), "JawOpen has node"),
+        "VRMC_vrm_animation": {"expressions": {"custom": {"JawOpen": {}}}}}), "'JawOpen' has node"),
     (animation({"JawOpen": [0, 1]}, [0, 1], animations=[]), "moves no expression with an ARKit"),
-    (animation({"happy": [0, 1]}, [0, 1], "preset"), "its expressions are happy"),
+    (animation({"happy": [0, 1]}, [0, 1], "preset"), "its expressions are 'happy'"),
     (animation({"JawOpen": [0, 1, 2]}, [0, 1]), "9 weights; expected 6"),
     (animation({"JawOpen": [0, np.nan]}, [0, 1]), "no numbers"),
     (animation({"JawOpen": [0, 1]}, [1, 0]), "do not rise"),

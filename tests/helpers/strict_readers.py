@@ -210,7 +210,11 @@ def json_of(path):
 def glb_chunks(path):
     """(document, binary) of a .glb with its two chunks and no more, each a multiple of four."""
     with open(str(path), "rb") as stream:
-        content = stream.read()
+        return glb_parts(stream.read())
+
+
+def glb_parts(content):
+    """glb_chunks of the bytes of a file."""
     magic, version, num_bytes, num_text, kind = struct.unpack_from("<4sIII4s", content)
     assert (magic, version, num_bytes, kind) == (b"glTF", 2, len(content), b"JSON")
     num_binary, kind = struct.unpack_from("<I4s", content, 20 + num_text)

@@ -57,6 +57,6 @@ def read_audio2face(path, warn):
         times_s = even_times_s(len(weights), content["exportFps"])
         names = content["facsNames"]
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError("%s is not Audio2Face's JSON (facsNames, weightMat, exportFps): %r"
+        raise UserError("%s is not Audio2Face's JSON (facsNames, weightMat, exportFps): %.200r"
                         % (path, error))
     return face_rows(path, AUDIO2FACE, times_s, weights, names, warn)

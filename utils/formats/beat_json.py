@@ -54,5 +54,5 @@ def read_beat_json(path, warn):
         names = content.get("names") or metadata["blendshape_names"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError("%s is neither Audio2Face's JSON (facsNames, weightMat, exportFps) nor "
-                        "BEAT's (names, frames of weights and time): %r" % (path, error))
+                        "BEAT's (names, frames of weights and time): %.200r" % (path, error))
     return face_rows(path, BEAT, times_s, weights, names, warn)

@@ -83,7 +83,7 @@ def _named_columns(reader, first_line):
     for cells in reader:
         cells = [cell.strip() for cell in cells]
         if columns is None:
-            columns = cells
+            columns = [" ".join(cell.split()) for cell in cells]    # lines quote them one by one
             kept = [place for place, name in enumerate(columns)
                     if not UNNAMED.match(name) and not (place == 0 and INDEX.match(name))]
         while len(cells) > len(columns) and not cells[-1]:

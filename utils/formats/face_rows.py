@@ -47,6 +47,8 @@ def face_rows(path, kind, times_s, weights, names, warn, has_face=None):
     Raises UserError for rows of another length, times that go backwards, numbers that are not
     finite, names that are no shapes or stand there twice, and weights of another range.
     """
+    if not isinstance(names, (list, tuple)):
+        raise UserError("%s: the names of its shapes are %.80r; expected a list" % (path, names))
     names = [str(name) for name in names]
     times_s, weights = np.asarray(times_s, np.float64), np.asarray(weights, np.float64)
     if weights.ndim != 2 or not len(weights) or weights.shape[1] != len(names):
@@ -90,7 +92,7 @@ def channel_places(path, names):
     for place, name in enumerate(names):
         channel = CHANNEL_OF.get(name.lower())
         if channel is None and not name.lower().startswith(_BESIDE):
-            raise UserError("%s: %r is none of the 52 ARKit shapes; rename or remove it"
+            raise UserError("%s: %.80r is none of the 52 ARKit shapes; rename or remove it"
                             % (path, name))
         if channel in channels:
             raise UserError("%s: the shape %s stands there twice" % (path, name))

@@ -10,6 +10,7 @@ import numpy as np
 
 from utils.common.errors import UserError
 from utils.common.files import written_aside
+from utils.formats.json_text import bounded, parsed
 
 GLB_MAGIC, GLB_VERSION = b"glTF", 2
 JSON_CHUNK, BIN_CHUNK = b"JSON", b"BIN\0"
@@ -21,7 +22,6 @@ MAX_JSON_BYTES = 1 << 26
 MAX_ELEMENTS = 1 << 24                  # of one accessor
 MAX_ITEMS = 1 << 16                     # of one list, such as nodes or accessors
 MAX_TARGETS = 512                       # of one mesh
-MAX_DIGITS = 64                         # of one number
 # Of one animation: channels may share their bytes, so that a small file may ask for much. Six
 # hours of 52 shapes at 60 a second.
 MAX_KEY_VALUES = 6 * 3600 * 60 * 52
@@ -30,6 +30,8 @@ BYTE, UNSIGNED_BYTE, SHORT, UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5120, 5121, 51
 DTYPES = {BYTE: "<i1", UNSIGNED_BYTE: "<u1", SHORT: "<i2", UNSIGNED_SHORT: "<u2",
           UNSIGNED_INT: "<u4", FLOAT: "<f4"}
 NUM_COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
+DECODER = json.JSONDecoder(parse_int=bounded(int), parse_float=bounded(float),
+                           parse_constant=bounded(float))
 INTERPOLATIONS = ("LINEAR", "STEP", "CUBICSPLINE")
 BLOCK_FRAMES = 4096                     # written at once
 
@@ -167,16 +169,9 @@ def _chunk(path, content, place):
 
 
 def _parsed(path, text):
-    def bounded(kind):
-        def parsed(word):
-            if len(word) > MAX_DIGITS or not abs(kind(word)) < float("inf"):
-                raise ValueError("%.40s is no number of JSON" % word)
-            return kind(word)
-        return parsed
     try:
-        document = json.loads(text.decode("utf-8"), parse_int=bounded(int),
-                              parse_float=bounded(float), parse_constant=bounded(float))
-    except (ValueError, RecursionError) as error:
+        document = parsed(DECODER.decode, text.decode("utf-8"))
+    except ValueError as error:
         raise UserError("%s: its JSON chunk cannot be read: %s" % (path, error))
     if not isinstance(document, dict):
         raise UserError("%s: its JSON chunk is no object" % path)
@@ -190,7 +185,7 @@ def _check(path, document, num_binary_bytes):
     asset = document.get("asset")
     version = asset.get("version") if isinstance(asset, dict) else None
     if not isinstance(version, str) or not version.startswith("2."):
-        raise UserError("%s: asset.version is %r; expected glTF 2.0" % (path, version))
+        raise UserError("%s: asset.version is %.80r; expected glTF 2.0" % (path, version))
     _check_buffers(path, document, num_binary_bytes)
     for place, accessor in enumerate(items(path, document, "accessors")):
         _check_accessor(path, document, accessor, "accessor %d" % place)
@@ -216,10 +211,10 @@ def items(path, owner, key, of=dict):
     """owner[key] as a list of `of`, empty where absent."""
     items = owner.get(key, [])
     if not isinstance(items, list) or not all(isinstance(item, of) for item in items):
-        raise UserError("%s: %r is not a list of %s" % (
+        raise UserError("%s: %.80r is not a list of %s" % (
             path, key, {dict: "objects", str: "texts"}.get(of, "numbers")))
     if len(items) > MAX_ITEMS:
-        raise UserError("%s: %r has %d entries; at most %d are read"
+        raise UserError("%s: %.80r has %d entries; at most %d are read"
                         % (path, key, len(items), MAX_ITEMS))
     return items
 
@@ -227,7 +222,7 @@ def items(path, owner, key, of=dict):
 def json_object(path, owner, key):
     value = owner.get(key, {})
     if not isinstance(value, dict):
-        raise UserError("%s: %r is not an object" % (path, key))
+        raise UserError("%s: %.80r is not an object" % (path, key))
     return value
 
 

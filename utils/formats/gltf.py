@@ -148,7 +148,7 @@ def _target_names(path, mesh):
         if isinstance(extras, dict) and "targetNames" in extras:
             names = items(path, extras, "targetNames", of=str)
             if len(names) != num_targets(mesh):
-                raise UserError("%s: mesh %r has %d targets and %d targetNames"
+                raise UserError("%s: mesh %.80r has %d targets and %d targetNames"
                                 % (path, mesh.get("name", ""), num_targets(mesh), len(names)))
             return names
     return []
@@ -174,7 +174,7 @@ def _arkit_nodes(path, document):
     if not nodes:
         num_nameless = sum(map(num_targets, document.get("meshes", ())))
         found = ("its morph targets are called %s"
-                 % ", ".join("%.30s" % name for name in seen[:6]) if seen else
+                 % ", ".join("%.30r" % name for name in seen[:6]) if seen else
                  "its %d morph targets have no names" % num_nameless if num_nameless else
                  "it has no morph targets")
         if len(seen) > 6:

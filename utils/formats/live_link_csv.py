@@ -177,7 +177,7 @@ def _read_header(path, columns):
             elif key in _ANGLE_OF_COLUMN:
                 angles.append((place, _ANGLE_OF_COLUMN[key]))
             elif key not in EMOTIONS:
-                raise UserError("%s line 1: the column %r is none of the 52 ARKit shapes and 9 "
+                raise UserError("%s line 1: the column %.80r is none of the 52 ARKit shapes and 9 "
                                 "angles; rename or remove it" % (path, column))
         if shapes:
             return second == "framerate", shapes, angles
@@ -196,7 +196,7 @@ def _numbers(path, line, columns, cells):
         return values
     for column, cell in zip(columns[1:], cells[1:]):
         if not re.match(NUMBER, cell):
-            raise UserError("%s line %d: column %s is %r; expected a finite number"
+            raise UserError("%s line %d: column %.80s is %.80r; expected a finite number"
                             % (path, line, column, cell))
     raise UserError("%s line %d: a number is too large" % (path, line))
 
@@ -213,7 +213,7 @@ def _counted_times_s(path, timecodes, warn):
     counted = np.empty(len(timecodes))
     for row, (line, text) in enumerate(timecodes):
         if not re.match(NUMBER, text):
-            raise UserError("%s line %d: %r is a timecode and those above are numbers; give one "
+            raise UserError("%s line %d: %.80r is a timecode and those above are numbers; give one "
                             "take" % (path, line, text))
         counted[row] = number(text)
     steps = np.diff(counted)
@@ -223,7 +223,7 @@ def _counted_times_s(path, timecodes, warn):
              % (os.path.basename(path), SIXTIETHS))
         return counted / SIXTIETHS
     if not 0.0 < usual < SECONDS_STEP_S:
-        raise UserError("%s line %d: %r is not a timecode HH:MM:SS:FF.mmm"
+        raise UserError("%s line %d: %.80r is not a timecode HH:MM:SS:FF.mmm"
                         % (path, timecodes[0][0], timecodes[0][1]))
     warn("%s: the timecode steps by %.4g: taken as seconds" % (os.path.basename(path), usual))
     return counted
@@ -235,7 +235,7 @@ def _times_of_day_s(path, timecodes, units_per_s, has_frame_rate, warn):
     for row, (line, text) in enumerate(timecodes):
         found = re.match(TIMECODE, text)
         if not found:
-            raise UserError("%s line %d: %r is not a timecode HH:MM:SS:FF.mmm"
+            raise UserError("%s line %d: %.80r is not a timecode HH:MM:SS:FF.mmm"
                             % (path, line, text))
         if not units_per_s[row] > 0:
             raise UserError("%s line %d: a FrameRate of %g" % (path, line, units_per_s[row]))

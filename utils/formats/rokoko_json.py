@@ -71,7 +71,7 @@ def read_rokoko_json(path, warn):
         even_s = even_times_s(len(packets), packets[0]["fps"])
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise UserError("%s is not Rokoko's JSON v3 (packets of fps and scene, with timestamp and "
-                        "actors that have a face): %r" % (path, error))
+                        "actors that have a face): %.200r" % (path, error))
     if max(len(of_frame) for of_frame in faces) > 1:
         warn("%s: several actors have a face; the first is taken" % os.path.basename(path))
     is_rising = (np.diff(times) > 0).all()

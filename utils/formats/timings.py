@@ -11,12 +11,12 @@
 Rhubarb's mouth shapes are neither phones nor words, and are refused.
 """
 import collections
-import json
 import os
 import re
 
 from utils.common.errors import UserError, print_warning
 from utils.formats.csv_text import csv_rows, number, text_encoding
+from utils.formats.json_text import DECODER, check_num_bytes, parsed
 
 # phones, words: [(symbol, start_s, end_s)], rising; empty where the file has none. Phones are
 # upper case without stress digits and length marks ("AA", "B"); "" is a pause.
@@ -27,6 +27,8 @@ END_KEYS = ("end_s", "end", "xmax")
 PHONE_KEYS, WORD_KEYS = ("phone", "phoneme"), ("word",)
 LABEL_KEYS = PHONE_KEYS + WORD_KEYS + ("label", "text", "symbol")
 PUNCTUATION = u".,;:!?\"()[]\u2026\u201c\u201d\u00bf\u00a1"       # around Whisper's words
+SPACE = re.compile(r"\s*")
+MAX_TEXT_BYTES = 1 << 26                 # of hours of speech, phones and all
 KALDI_PLACE = re.compile(r"_[BIES]$")   # of a phone in its word, as Gentle writes it
 MOUTH_SHAPES = ("mouth shapes of Rhubarb are neither phones nor words; give the phones or words of "
                 "an aligner, or of a recogniser, with their times")
@@ -64,6 +66,7 @@ def _phone(name):
 
 def _text_of(path):
     try:
+        check_num_bytes(path, MAX_TEXT_BYTES)
         with open(path, "rb") as stream:
             content = stream.read()
     except OSError as error:
@@ -78,11 +81,14 @@ def _checked(path, intervals):
     previous_s = 0.0
     for name, start_s, end_s in intervals:
         if not start_s <= end_s:
-            raise UserError("%s: %r ends at %g s, before it begins at %g s"
+            raise UserError("%s: %.80r ends at %g s, before it begins at %g s"
                             % (path, name, end_s, start_s))
+        if not abs(start_s) < float("inf") > abs(end_s):
+            raise UserError("%s: %.80r is spoken from %g to %g s; expected finite times"
+                            % (path, name, start_s, end_s))
         # Half a frame of overlap is rounding; a restart at 0 is another clip's times.
         if start_s < previous_s - 0.02:
-            raise UserError("%s: %r begins at %g s, after something that begins at %g s; give one "
+            raise UserError("%s: %.80r begins at %g s, after something that begins at %g s; give one "
                             "clip's times, in order" % (path, name, start_s, previous_s))
         previous_s = start_s
     return intervals
@@ -101,14 +107,14 @@ def _read_textgrid(path, text, warn):
 
     def string(token):
         if not token.startswith('"'):
-            raise ValueError("%s where a string in quotes belongs" % token)
+            raise ValueError("%.80s where a string in quotes belongs" % token)
         return token[1:-1].replace('""', '"')
 
     phones, words = [], []
     try:
         kind, content = take(string), take(string)
         if not kind.startswith("ooTextFile") or content != "TextGrid":
-            raise ValueError("the first strings are %r, %r" % (kind, content))
+            raise ValueError("the first strings are %.80r, %.80r" % (kind, content))
         take(float), take(float), take(str)                     # times and <exists>
         for _ in range(take(int)):
             tier_class, name = take(string), take(string).lower()
@@ -158,13 +164,13 @@ def _read_json(path, text, warn):
 
 def _json_of(path, text):
     """The one value of a JSON file; a list of them where there are several, as a stream's."""
-    values, place, decoder = [], 0, json.JSONDecoder()
+    values, place = [], 0
     text = text.strip()
     try:
         while place < len(text) or not values:
-            value, place = decoder.raw_decode(text, place)
+            value, place = parsed(DECODER.raw_decode, text, place)
             values.append(value)
-            place += len(text[place:]) - len(text[place:].lstrip())
+            place = SPACE.match(text, place).end()
     except ValueError as error:
         raise UserError("%s is not JSON: %s" % (path, error))
     return values[0] if len(values) == 1 else values
@@ -187,10 +193,12 @@ def _recognised(path, results, warn):
             segments = result["segments"]
         else:
             segments = [(result.get("alternatives") or [result])[0]]
-        found = [segment.get("words") or segment.get("result") or [] for segment in segments
-                 if isinstance(segment, dict)]
+        segments = [segment for segment in segments if isinstance(segment, dict)]
+        found = [segment.get("words") or segment.get("result") or [] for segment in segments]
         if not any(found) and result.get("word_segments"):
             found = [result["word_segments"]]
+        if not all(isinstance(of_segment, list) for of_segment in found):
+            raise UserError("%s: expected lists of words in a recogniser's segments" % path)
         wordless += sum(not of_segment and bool(str(segment.get("text", "")).strip())
                         for segment, of_segment in zip(segments, found))
         # A number, say, has no times in WhisperX: it was not aligned.

@@ -64,7 +64,7 @@ def read_vmd(path, warn):
         raise UserError("%s: none of its %d morphs bears a name of the 52 ARKit shapes; give the "
                         "motion of a Perfect Sync model" % (path, len(others)))
     if others:
-        warn("%s: %d morphs that are none of the 52 ARKit shapes are left out, as %s"
+        warn("%s: %d morphs that are none of the 52 ARKit shapes are left out, as %r"
              % (os.path.basename(path), len(others), others[0].decode("cp932", "replace")))
     used = keys[~np.isin(keys["name"], np.array(others, keys["name"].dtype))]
     last = int(used["frame"].max())

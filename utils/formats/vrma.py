@@ -160,9 +160,9 @@ def read_vrma(path, warn):
     if not channels:
         raise UserError("%s moves no expression with an ARKit name%s; expected those of a Perfect "
                         "Sync model, as JawOpen" % (path, ": its expressions are " + ", ".join(
-                            "%.30s" % name for name in others[:7]) if others else ""))
+                            "%.30r" % name for name in others[:7]) if others else ""))
     if others:
-        warn("%s: %d expressions that are none of the 52 ARKit shapes are left out, as %.30s"
+        warn("%s: %d expressions that are none of the 52 ARKit shapes are left out, as %.30r"
              % (os.path.basename(path), len(others), others[0]))
     check_num_keys(path, document, animation, channels)
     tracks = []
@@ -185,6 +185,6 @@ def _expressions(path, document):
         of_kind = json_object(path, expressions, kind)
         for name in of_kind:
             node = check_index(path, document, json_object(path, of_kind, name), "node", "nodes",
-                               "the expression %.30s" % name, is_needed=True)
+                               "the expression %.30r" % name, is_needed=True)
             found.setdefault(node, name)
     return found
