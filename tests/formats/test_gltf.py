@@ -1,70 +1,17 @@
 """utils/formats/gltf.py: a clip goes into an avatar's GLB and back, and nothing else changes."""
 import json
 import os
-import random
 import struct
 
 import numpy as np
 import pytest
 
-from tests.helpers.glb import glb_bytes, khronos_issues
+from tests.helpers.glb import avatar, glb_bytes, khronos_issues
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS
 from utils.common.errors import UserError
 from utils.formats.glb import read_glb
 from utils.formats.gltf import (
     ANIMATION_NAME, arkit_name, even_rate_hz, read_glb_animation, write_glb)
-
-FACE_NAMES = ["jaw_open", "EYEBLINKLEFT", "eyeBlink_R", "sparkle", "shape1.mouthSmile_L"]
-TEETH_NAMES = ["JawOpen", "tongue-out"]
-
-
-def avatar():
-    """(document, binary) of two skinned meshes, an image, and an animation of their joint.
-
-    The face's node has weights of its own; the teeth's targets bear names as VRM 0 puts them.
-    """
-    triangle = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes()
-    deltas = np.full((3, 3), 0.5, "<f4").tobytes()
-    joints = np.zeros((3, 4), "<u1").tobytes()
-    shares = np.tile(np.array([1, 0, 0, 0], "<f4"), (3, 1)).tobytes()
-    keys = np.array([0, 1, 0, 0, 0, 1, 1, 1], "<f4").tobytes()
-    parts = [triangle, deltas, joints, shares, keys, b"\x89PNG\r\n\x1a\nx"]
-    starts = np.cumsum([0] + [len(part) for part in parts]).tolist()
-    views = [{"buffer": 0, "byteOffset": start, "byteLength": len(part)}
-             for start, part in zip(starts, parts)]
-
-    def primitive(num_targets):
-        return {"attributes": {"POSITION": 0, "JOINTS_0": 2, "WEIGHTS_0": 3},
-                "targets": [{"POSITION": 1}] * num_targets, "material": 0}
-    document = {
-        "asset": {"version": "2.0", "generator": "a test", "copyright": "somebody"},
-        "extensionsUsed": ["EXT_of_a_test"], "scene": 0, "scenes": [{"nodes": [0, 2, 3]}],
-        "nodes": [{"name": "bone", "children": [1]},
-                  {"name": "face", "mesh": 0, "skin": 0, "weights": [0, 0, 0, 0.25, 0]},
-                  {"name": "teeth", "mesh": 1, "skin": 0}, {"name": "hat", "mesh": 2}],
-        "skins": [{"joints": [0]}], "materials": [{"name": "skin"}],
-        "images": [{"bufferView": 5, "mimeType": "image/png"}],
-        "meshes": [{"primitives": [primitive(5)] * 2, "extras": {"targetNames": FACE_NAMES}},
-                   {"primitives": [dict(primitive(2), extras={"targetNames": TEETH_NAMES})],
-                    "weights": [0.5, 0.75]},
-                   {"primitives": [primitive(0)]}],
-        "accessors": [
-            {"bufferView": 0, "componentType": 5126, "count": 3, "type": "VEC3",
-             "min": [0, 0, 0], "max": [1, 1, 0]},
-            {"bufferView": 1, "componentType": 5126, "count": 3, "type": "VEC3",
-             "min": [.5, .5, .5], "max": [.5, .5, .5]},
-            {"bufferView": 2, "componentType": 5121, "count": 3, "type": "VEC4"},
-            {"bufferView": 3, "componentType": 5126, "count": 3, "type": "VEC4"},
-            {"bufferView": 4, "componentType": 5126, "count": 2, "type": "SCALAR",
-             "min": [0], "max": [1]},
-            {"bufferView": 4, "byteOffset": 8, "componentType": 5126, "count": 2, "type": "VEC3"}],
-        "animations": [{"name": "nod", "samplers": [{"input": 4, "output": 5}],
-                        "channels": [{"sampler": 0,
-                                      "target": {"node": 0, "path": "translation"}}]}],
-        "bufferViews": views, "buffers": [{"byteLength": starts[-1]}]}
-    binary = b"".join(parts)
-    return document, binary + b"\0" * (-len(binary) % 4)
-
 
 @pytest.fixture
 def avatar_path(tmp_path):
@@ -399,73 +346,6 @@ def test_an_image_beside_the_avatar_is_not_lost(tmp_path):
     with pytest.raises(UserError, match="skin.png"):
         write_glb(tmp_path / "out.glb", *arguments)
     write_glb(tmp_path / "in" / "out.glb", *arguments)
-
-
-def test_random_damage_is_refused_or_read(tmp_path):
-    draw = np.random.RandomState(0)
-    write_glb(tmp_path / "whole.glb", golden(3), MODEL_CHANNELS, 30, _saved(tmp_path, WHOLE))
-    whole = (tmp_path / "whole.glb").read_bytes()
-    for _ in range(300):
-        content = bytearray(whole)
-        for place in draw.randint(12, len(content), draw.randint(1, 8)):
-            content[place] = draw.randint(256)
-        (tmp_path / "a.glb").write_bytes(bytes(content))
-        try:
-            read_glb_animation(tmp_path / "a.glb")
-        except UserError as error:
-            assert len(str(error)) < 1000
-
-
-def mutated(draw, document):
-    """The document with one entry dropped, doubled, or put in another's place."""
-    document = json.loads(json.dumps(document))
-    node = document
-    while isinstance(node, (dict, list)) and node:
-        parent = node
-        key = draw.choice(sorted(node)) if isinstance(node, dict) else draw.randrange(len(node))
-        node = node[key]
-        if draw.random() < 0.2:
-            break
-    choice = draw.random()
-    if choice < 0.15 and isinstance(parent, dict):
-        del parent[key]
-    elif choice < 0.25 and isinstance(parent, list):
-        parent.append(json.loads(json.dumps(parent[key])))
-    else:
-        parent[key] = json.loads(draw.choice(STRANGE))
-    return document
-
-
-STRANGE = ["null", "true", "-1", "0", "1", "2", "7", "100", "2147483648", "18446744073709551616",
-           "1.5", "1e308", '""', '"jawOpen"', '"VEC3"', '"\\ud800"', "[]", "{}", "[[]]", "[{}]",
-           '{"a": 1}', "5126", "[null, null, null, null, null]"]
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_strange_json_is_refused_or_used(tmp_path, seed, capsys):
-    draw = random.Random(seed)
-    write_glb(tmp_path / "whole.glb", golden(3), MODEL_CHANNELS, 30, _saved(tmp_path, WHOLE))
-    document, binary = read_glb(tmp_path / "whole.glb")
-    outcomes = set()
-    for _ in range(150):
-        strange = mutated(draw, document)
-        for _ in range(draw.randrange(3)):
-            strange = mutated(draw, strange)
-        (tmp_path / "a.glb").write_bytes(glb_bytes(strange, binary))
-        try:
-            write_glb(tmp_path / "out.glb", np.ones((2, 1)), ["jawOpen"], 30, tmp_path / "a.glb")
-            read_glb(tmp_path / "out.glb")
-            outcomes.add("used")
-            read_glb_animation(tmp_path / "a.glb")
-        except UserError as error:
-            assert len(str(error)) < 1000
-            outcomes.add("refused")
-    assert outcomes == {"used", "refused"}
-
-
-def _saved(folder, content):
-    (folder / "avatar.glb").write_bytes(content)
-    return folder / "avatar.glb"
 
 
 # ---- Khronos' own judgement
