@@ -199,3 +199,42 @@ def test_an_npz_that_claims_to_be_huge(tmp_path, shape):
         for name in whole.namelist():
             written.writestr(name, held.getvalue() if name == "weights.npy" else whole.read(name))
     assert read_or_refused(tmp_path / "a.npz")
+
+
+def test_a_small_npz_of_a_gigabyte_of_zeros(tmp_path):
+    write_npz(tmp_path / "whole.npz", golden_clip(12)[0], golden_clip(12)[1], 30)
+    with zipfile.ZipFile(str(tmp_path / "whole.npz")) as whole, zipfile.ZipFile(
+            str(tmp_path / "a.npz"), "w", zipfile.ZIP_DEFLATED) as written:
+        for name in whole.namelist():
+            written.writestr(name, whole.read(name))
+    # The zip's own list of its parts says how much each is unpacked.
+    content = (tmp_path / "a.npz").read_bytes()
+    entry = content.index(b"PK\1\2")
+    size = entry + 24
+    (tmp_path / "a.npz").write_bytes(
+        content[:size] + (3 << 29).to_bytes(4, "little") + content[size + 4:])
+    with little_memory():
+        assert "its arrays have 1610612736 bytes" in read_or_refused(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("name", ["a.vmd", "a.glb", "a.vrma"])
+def test_a_file_larger_than_any_face(tmp_path, name):
+    """It is sparse: it takes no room."""
+    with open(str(tmp_path / name), "wb") as stream:
+        stream.truncate((1 << 30) + 1)
+    with little_memory():
+        assert "1073741825 bytes; at most" in read_or_refused(tmp_path / name)
+
+
+@pytest.mark.parametrize("name, read", [("a.csv", read_face), ("debugout-1.txt", read_log),
+                                        ("a.csv", read_words)])
+def test_a_line_without_an_end(tmp_path, name, read):
+    (tmp_path / name).write_bytes(b"time,jawOpen\n" + b"0," * (20 << 20))
+    with little_memory():
+        assert read_or_refused(tmp_path / name, read)
+
+
+def test_many_values_one_after_another_in_a_json(tmp_path):
+    """A recogniser's stream: the time to read it grows with its length only."""
+    (tmp_path / "a.json").write_text("0 " * 200000)
+    assert read_or_refused(tmp_path / "a.json", read_words)

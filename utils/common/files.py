@@ -80,6 +80,13 @@ def allow_open_files(count):
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def check_num_bytes(path, most):
+    """UserError for a file of more than `most` bytes; OSError as os.stat."""
+    num_bytes = os.stat(path).st_size
+    if num_bytes > most:
+        raise UserError("%s has %d bytes; at most %d are read: cut it" % (path, num_bytes, most))
+
+
 def folder_and_stem(media_path):
     folder, name = os.path.split(media_path)
     return folder or os.curdir, os.path.splitext(name)[0]

@@ -15,6 +15,7 @@ DELIMITERS = (",", ";", "\t", "|")
 DELIMITER_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*$", re.IGNORECASE)
 UNNAMED = re.compile(r"(unnamed: \d+(_level_\d+)?)?$", re.IGNORECASE)
 INDEX = re.compile(r"(index|level_0)$", re.IGNORECASE)
+MAX_LINE = 1 << 20              # letters; what is longer comes as several lines, and fits no header
 LINE_END = "\r\n\0\x1a"         # zero bytes of a file cut off, and DOS's end of file, among them
 
 
@@ -28,7 +29,8 @@ def csv_rows(path):
     try:
         with open(path, encoding=text_encoding(path), errors="replace", newline="") as stream:
             # Python 3.7's csv knows no zero byte; a cell with one is no number anyway.
-            lines = (line.rstrip(LINE_END).replace("\0", "\ufffd") for line in stream)
+            lines = (line.rstrip(LINE_END).replace("\0", "\ufffd")
+                     for line in iter(lambda: stream.readline(MAX_LINE), ""))
             first = next((line for line in lines if line.strip()), "")
             said = DELIMITER_LINE.match(first)
             if said:

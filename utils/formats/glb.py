@@ -3,13 +3,12 @@
 Source: Khronos glTF 2.0 specification, "GLB File Format", "Accessors", "Animations".
 """
 import json
-import os
 import struct
 
 import numpy as np
 
 from utils.common.errors import UserError
-from utils.common.files import written_aside
+from utils.common.files import check_num_bytes, written_aside
 from utils.formats.json_text import bounded, parsed
 
 GLB_MAGIC, GLB_VERSION = b"glTF", 2
@@ -113,12 +112,9 @@ def read_glb_chunks(path):
     Errors as read_glb.
     """
     try:
-        num_bytes = os.stat(path).st_size
-        if num_bytes > MAX_FILE_BYTES:
-            raise UserError("%s has %d bytes; a GLB of at most %d is read"
-                            % (path, num_bytes, MAX_FILE_BYTES))
+        check_num_bytes(path, MAX_FILE_BYTES)
         with open(path, "rb") as stream:
-            content = stream.read(num_bytes + 1)
+            content = stream.read(MAX_FILE_BYTES)
     except FileNotFoundError:
         raise UserError("there is no file %s; check the path" % path)
     except (OSError, ValueError) as error:

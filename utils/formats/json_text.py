@@ -1,8 +1,8 @@
 """JSON files, with a line that names the file where one cannot be read."""
 import json
-import os
 
 from utils.common.errors import UserError
+from utils.common.files import check_num_bytes
 from utils.formats.csv_text import text_encoding
 
 MAX_JSON_TEXT_BYTES = 1 << 29           # as objects they take ten times that
@@ -19,13 +19,6 @@ def read_json(path):
         raise UserError("cannot read %s: %s" % (path, error.strerror))
     except ValueError as error:
         raise UserError("%s is not JSON: %s" % (path, error))
-
-
-def check_num_bytes(path, most):
-    """UserError for a file of more than `most` bytes; OSError as os.stat."""
-    num_bytes = os.stat(path).st_size
-    if num_bytes > most:
-        raise UserError("%s has %d bytes; at most %d are read: cut it" % (path, num_bytes, most))
 
 
 def parsed(decode, *arguments):

@@ -1,4 +1,6 @@
 """This project's own animation file: numpy's .npz of weights, names and fps."""
+import zipfile
+
 import numpy as np
 
 from utils.common.errors import UserError
@@ -7,6 +9,7 @@ from utils.formats.face_kinds import NPZ
 from utils.formats.face_rows import face_rows
 
 NPZ_KEYS = ("weights", "names", "fps")
+MAX_ARRAY_BYTES = 1 << 30               # unpacked: a zip of 1 MB can hold a gigabyte of zeros
 
 
 def write_npz(path, weights, names, fps):
@@ -24,6 +27,10 @@ def read_npz(path):
     Raises UserError for what is no such file.
     """
     try:
+        num_bytes = _unpacked_bytes(path)
+        if num_bytes > MAX_ARRAY_BYTES:
+            raise ValueError("its arrays have %d bytes; at most %d are read: cut it"
+                             % (num_bytes, MAX_ARRAY_BYTES))
         with np.load(path, allow_pickle=False) as arrays:
             content = {key: arrays[key] for key in NPZ_KEYS if key in arrays.files}
             if not all(isinstance(array, np.ndarray) for array in content.values()):
@@ -50,6 +57,13 @@ def read_npz(path):
     if fps.size != 1 or fps.dtype.kind not in "fiu" or not 0 < fps < np.inf:
         raise UserError("%s: fps is %s; expected one number above 0" % (path, fps))
     return (weights.astype(np.float32), tuple(str(name) for name in names), float(fps))
+
+
+def _unpacked_bytes(path):
+    """How many bytes the largest array that is read has; numpy reads no more than the zip says."""
+    with zipfile.ZipFile(str(path)) as whole:
+        return max([part.file_size for part in whole.infolist()
+                    if part.filename in [key + ".npy" for key in NPZ_KEYS]] or [0])
 
 
 def read_npz_rows(path, warn):

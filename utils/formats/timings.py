@@ -15,8 +15,9 @@ import os
 import re
 
 from utils.common.errors import UserError, print_warning
+from utils.common.files import check_num_bytes
 from utils.formats.csv_text import csv_rows, number, text_encoding
-from utils.formats.json_text import DECODER, check_num_bytes, parsed
+from utils.formats.json_text import DECODER, parsed
 
 # phones, words: [(symbol, start_s, end_s)], rising; empty where the file has none. Phones are
 # upper case without stress digits and length marks ("AA", "B"); "" is a pause.

@@ -10,6 +10,7 @@ from utils.common.errors import UserError
 from utils.common.files import folder_and_stem
 
 SECTION = re.compile(r"\[?\s*([^\[\],]+\.(?:mp4|mov|mkv|webm|avi|wav))\s*\]?\s*$", re.IGNORECASE)
+MAX_LINE = 1 << 20      # letters; what is longer comes as several lines
 LOG_ROW = re.compile(r"\s*\[\s*[-+.\deE]+\s*(,|\])")
 
 
@@ -93,7 +94,7 @@ def stem_of_section(line):
 def log_lines(path):
     try:
         with open(path, encoding="utf-8-sig", errors="replace") as stream:
-            for line in stream:
+            for line in iter(lambda: stream.readline(MAX_LINE), ""):
                 yield line
     except OSError as error:
         raise UserError("cannot read %s: %s" % (path, error.strerror))

@@ -11,7 +11,7 @@ import numpy as np
 
 from utils.common.channels import UNREAL_CHANNELS
 from utils.common.errors import UserError
-from utils.common.files import written_aside
+from utils.common.files import check_num_bytes, written_aside
 from utils.formats.face_kinds import VMD
 from utils.formats.face_rows import even_times_s, face_rows, unit_weights
 
@@ -24,6 +24,7 @@ KEY = np.dtype([("name", "S%d" % NAME_BYTES), ("frame", "<u4"), ("weight", "<f4"
 CUT_NAME = {name.encode("ascii")[:NAME_BYTES].lower(): name for name in UNREAL_CHANNELS}
 assert len(CUT_NAME) == len(UNREAL_CHANNELS)
 MAX_FRAMES = 6 * 3600 * VMD_FPS     # a later key is no speech, and would ask for gigabytes
+MAX_FILE_BYTES = 1 << 30
 AFTER_MORPHS = 3                            # counts: cameras, lights, shadows
 
 
@@ -82,6 +83,7 @@ def read_vmd(path, warn):
 def _morph_keys(path):
     """The records of the morphs [keys], dtype KEY; what stands after the name's zero is no name."""
     try:
+        check_num_bytes(path, MAX_FILE_BYTES)
         with open(path, "rb") as stream:
             content = stream.read()
     except OSError as error:
