@@ -181,6 +181,14 @@ def test_weights_of_no_known_range_are_refused(tmp_path, kind):
         assert "weights go up to %.4g" % weights.max() in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", KINDS_OF_0_TO_1)
+def test_weights_far_below_0_are_refused(tmp_path, kind):
+    weights = animation()
+    weights[3, 3] = -1e30
+    with pytest.raises(UserError, match=r"weights go down to -1e\+30; expected 0..1"):
+        rows_of(put_animation(tmp_path, kind, weights))
+
+
 def test_a_part_in_0_to_100_is_refused(tmp_path):
     mixed = np.concatenate([animation(), animation(), animation()[15:], animation(full=100.0)])
     with pytest.raises(UserError, match="go up to 60, neither those of 0..1 nor, throughout"):

@@ -23,7 +23,8 @@ PERCENT = 100.0
 PERCENT_HIGHEST = (10.0, 150.0)         # where their largest weight lies
 PERCENT_FRAMES = 0.5                    # of the frames where any shape is above the next
 STILL_PERCENT = 0.1
-OVERSHOOT_HIGHEST, OVERSHOOT_SHARE = 3.0, 0.01  # of weights in 0..1 whose peaks may be cut
+# Of weights in 0..1 whose peaks may be cut; so far below 0 they are of another range, too.
+OVERSHOOT_HIGHEST, OVERSHOOT_SHARE = 3.0, 0.01
 LOWEST_WEIGHT = -0.1            # a little below 0 is noise, and is cut to 0
 # A row of zeros is a lost face in a table of noisy numbers only: every other row has that share
 # of its shapes above zero, and there are enough of them.
@@ -126,6 +127,8 @@ def in_unit_range(path, weights, warn):
         else:
             raise UserError("%s: weights go up to %.4g, neither those of 0..1 nor, throughout, "
                             "of 0..100; expected 0..1: scale them" % (path, highest))
+    if lowest < -OVERSHOOT_HIGHEST:
+        raise UserError("%s: weights go down to %.4g; expected 0..1: scale them" % (path, lowest))
     if lowest < LOWEST_WEIGHT:
         warn("%s: weights go down to %.4g; those below 0 are cut to 0"
              % (os.path.basename(path), lowest))

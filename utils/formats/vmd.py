@@ -25,6 +25,7 @@ CUT_NAME = {name.encode("ascii")[:NAME_BYTES].lower(): name for name in UNREAL_C
 assert len(CUT_NAME) == len(UNREAL_CHANNELS)
 MAX_FRAMES = 6 * 3600 * VMD_FPS     # a later key is no speech, and would ask for gigabytes
 MAX_FILE_BYTES = 1 << 30
+BLOCK_FRAMES = 4096                         # written at once
 AFTER_MORPHS = 3                            # counts: cameras, lights, shadows
 
 
@@ -40,13 +41,17 @@ def write_vmd(path, weights, names, fps):
     keyed = np.ones(weights.shape, bool)                                    # [frames, 52]
     # Where a channel stands still, its first and last frame say so: that comes back to the bit.
     keyed[1:-1] = (weights[1:-1] != weights[:-2]) | (weights[1:-1] != weights[2:])
-    frames, places = np.nonzero(keyed)                                      # [keys] each
-    keys = np.zeros(len(frames), KEY)
-    keys["name"] = np.array([name.encode("ascii")[:NAME_BYTES] for name in UNREAL_CHANNELS])[places]
-    keys["frame"], keys["weight"] = frames, weights[keyed]
+    cut_names = np.array([name.encode("ascii")[:NAME_BYTES] for name in UNREAL_CHANNELS])
     with written_aside(path) as aside, open(aside, "wb") as stream:
         stream.write(MAGIC.ljust(MAGIC_BYTES, b"\0") + b"voca".ljust(MODEL_BYTES, b"\0"))
-        stream.write(np.array([0, len(keys)], "<u4").tobytes() + keys.tobytes())
+        stream.write(np.array([0, np.count_nonzero(keyed)], "<u4").tobytes())
+        for start in range(0, len(weights), BLOCK_FRAMES):  # keys take 6 times what weights do
+            block = slice(start, start + BLOCK_FRAMES)
+            frames, places = np.nonzero(keyed[block])                       # [keys] each
+            keys = np.zeros(len(frames), KEY)
+            keys["name"], keys["frame"] = cut_names[places], start + frames
+            keys["weight"] = weights[block][keyed[block]]
+            stream.write(keys.tobytes())
         stream.write(np.zeros(AFTER_MORPHS, "<u4").tobytes())
 
 
