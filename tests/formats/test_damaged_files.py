@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.formats.golden_clip import golden_clip
+from tests.helpers.avatar import avatar
 from tests.helpers.damage import EDITS, damaged
-from tests.helpers.glb import avatar, glb_bytes
+from tests.helpers.glb import glb_bytes
 from utils.common.errors import UserError
 from utils.formats.exporters import FORMATS, write_face
 from utils.formats.face_files import read_face_rows

@@ -6,7 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from tests.helpers.glb import avatar, glb_bytes, khronos_issues
+from tests.helpers.avatar import avatar, khronos_issues
+from tests.helpers.glb import glb_bytes
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS
 from utils.common.errors import UserError
 from utils.formats.glb import read_glb

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from tests.formats.golden_clip import golden_clip
-from tests.helpers.glb import glb_bytes, khronos_issues
+from tests.helpers.avatar import khronos_issues
+from tests.helpers.glb import glb_bytes
 from tests.helpers.strict_readers import glb_chunks, vrma_expressions
 from utils.common.channels import MODEL_CHANNELS
 from utils.common.errors import UserError
