@@ -1,4 +1,6 @@
 """This project's own animation file: numpy's .npz of weights, names and fps."""
+import json
+
 import numpy as np
 
 from utils.common.errors import UserError
@@ -9,13 +11,18 @@ from utils.formats.face_rows import face_rows
 NPZ_KEYS = ("weights", "names", "fps")
 
 
-def write_npz(path, weights, names, fps):
-    """weights float32 [frames, len(names)] in [0, 1], names [len(names)], fps; compressed."""
+def write_npz(path, weights, names, fps, edits=None):
+    """weights float32 [frames, len(names)] in [0, 1], names [len(names)], fps; compressed.
+
+    edits: what was changed, JSON-able; held as a string of JSON called `edits`.
+    """
     weights = np.asarray(weights, dtype=np.float32)
     if weights.ndim != 2 or weights.shape[1] != len(names):
         raise ValueError("weights are %s for %d names" % (weights.shape, len(names)))
     with written_aside(path) as aside, open(aside, "wb") as stream:
-        np.savez_compressed(stream, weights=weights, names=np.array(names), fps=np.float64(fps))
+        more = {} if edits is None else {"edits": np.array(json.dumps(edits))}
+        np.savez_compressed(stream, weights=weights, names=np.array(names), fps=np.float64(fps),
+                            **more)
 
 
 def read_npz(path):
