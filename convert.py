@@ -5,6 +5,7 @@
     python convert.py capture.csv face.vmd --fps 30         at another frame rate
     python convert.py take.npz out.json --to audio2face --gain 'mouthSmile*=0.8' --gain jawOpen=1.2
     python convert.py take.npz late.npz --offset 0.25       the face moves a quarter second later
+    python convert.py speech.npz take.csv --to csv --merge iphone.csv --start_timecode 10:20:30:12
 
 Formats by their names, with the file names that mean them:
     csv             blendshapes.csv         Live Link Face
@@ -18,7 +19,9 @@ Formats by their names, with the file names that mean them:
     glb             *.glb                   glTF: a talking 3D head (--avatar names another)
 
 What is read: each of these, and the forms of them that other programs write. The shapes are found
-by name. Head and eye angles, and a take's time of day, are not carried over.
+by name. Angles of head and eyes are kept from csv to csv. A take's time of day is not:
+--start_timecode gives one. What was changed stands in npz (edits), audio2face (edits), beat
+(metadata.edits) and glb (extras of the animation); the others have no place for it.
 """
 import argparse
 
@@ -26,7 +29,8 @@ from utils.common.constants import DEFAULT_EYE_SEED
 from utils.common.errors import run_script
 from utils.common.script_flags import frame_rate, seed
 from utils.editing.flags import add_edit_flags, check_edit_flags, edits_of
-from utils.formats.convert import convert, format_of_name, formats_of_extension
+from utils.formats.convert import (convert, format_of_name, formats_of_extension,
+                                   refuse_overwriting)
 from utils.formats.exporters import FORMATS
 from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
 
@@ -77,6 +81,8 @@ def main():
     args = parser.parse_args()
     to_name = output_format(parser, args)
     check_edit_flags(parser, args, [to_name])
+    for path in filter(None, (args.merge, args.neutral)):
+        refuse_overwriting(path, args.out_path)
     edits, edit = edits_of(args, args.eye_motion, args.live_link_sides), None
     if edits:
         from utils.editing.edits import face_edit       # which imports scipy, for a second

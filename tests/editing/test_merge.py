@@ -179,7 +179,7 @@ def test_without_a_jaw_its_place_must_be_given(tmp_path):
     gone = lines[0].index("JawOpen")
     (tmp_path / "a.csv").write_text("\n".join(
         ",".join(cells[:gone] + cells[gone + 1:]) for cells in lines))
-    with pytest.raises(UserError, match="has no jawOpen.*--merge_offset SECONDS where it begins"):
+    with pytest.raises(UserError, match="has no jawOpen.*say by --merge_offset where it begins"):
         merge(face(12), text)
     assert merge(face(12), text, merge_offset_s=0.0)[2] == []
 

@@ -50,7 +50,7 @@ def edited(clip, edits, voice, warn):
         def at_rest(weights, names):
             return weights if rest is None else _rested(weights, names, rest, edits, warn)
         clip, record["merge"] = merged(clip, edits.merge_path, edits.merge_offset_s, at_rest,
-                                       voice(), warn, edits.live_link_sides)
+                                       voice(), warn)
     if edits.smooth_frames:
         record["smooth_frames"] = edits.smooth_frames
         if len(clip.weights) < edits.smooth_frames:

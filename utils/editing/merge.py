@@ -31,6 +31,7 @@ GROUPS = collections.OrderedDict([
     ("brows", "brow"), ("eyes", "eye"), ("cheeks", "cheekSquint"), ("nose", "noseSneer")])
 FADE_S = 0.2                    # from the speech's brows to a capture's that begins within it
 DB_PER_OPENING = 40.0           # of voice_of_face; no more than level_db keeps
+ADVICE = "check that both are one take, or say by --merge_offset where it begins"
 WORDS = Words("capture", "is", "speech")
 
 # What a capture is placed by. envelope: [m] as utils.media.loudness.speech_envelope, at
@@ -56,7 +57,7 @@ def voice_of_face(weights, names, fps, timecode_s):
     return Voice(10.0 ** (DB_PER_OPENING * opening / 20.0), timecode_s)
 
 
-def merged(clip, path, offset_s, at_rest, voice, warn, live_link_sides):
+def merged(clip, path, offset_s, at_rest, voice, warn):
     """(Clip, record) of a Clip with the GROUPS of the capture in `path`.
 
     Each of these channels is the capture's as long as that lasts, and the clip's before and after
@@ -74,7 +75,7 @@ def merged(clip, path, offset_s, at_rest, voice, warn, live_link_sides):
     def warn_of(told):
         warn("%s: %s" % (name, told))
 
-    rows = read_face_rows(path, warn, live_link_sides)
+    rows = read_face_rows(path, warn, live_link_sides=None)     # its mouth is not taken
     track = track_of_rows(path, rows)
     start_s, placed = _place(track, offset_s, voice, warn_of)
     share = _share(track.times_s, start_s, len(clip.weights), clip.fps, warn_of)
@@ -111,6 +112,9 @@ def merge_line(record):
 
 def _place(track, offset_s, voice, warn):
     """(start_s, {start_s, method, confidence}): where the capture's first row stands."""
+    def warn_of_place(told):
+        warn("%s; %s" % (told, ADVICE))
+
     valid_rows = track.valid & ~label_cleaning.jumps(track.weights, track.times_s, track.names)
     if offset_s is not None:
         placed = collections.OrderedDict([("method", "given"), ("start_s", offset_s),
@@ -118,13 +122,14 @@ def _place(track, offset_s, voice, warn):
     else:
         has_clocks = track.notes.get("timecode_s") is not None and voice.timecode_s is not None
         if "jawOpen" not in track.names and track.start_s is None and not has_clocks:
-            raise UserError("%s has no jawOpen, by which it could be placed in the speech; say by "
-                            "--merge_offset SECONDS where it begins" % track.path)
-        placed = aligned(track, valid_rows, voice.envelope, voice.timecode_s, True, warn, WORDS)
+            raise UserError("%s has no jawOpen, by which it could be placed in the speech; %s"
+                            % (track.path, ADVICE))
+        placed = aligned(track, valid_rows, voice.envelope, voice.timecode_s, True, warn_of_place,
+                         WORDS)
     if placed["confidence"] is None:            # else a search has had its say
         weights, valid = label_cleaning.to_animation_frames(
             track.times_s, track.weights, valid_rows, len(voice.envelope), placed["start_s"])
-        check_in_step(weights, track.names, valid, voice.envelope, warn, WORDS)
+        check_in_step(weights, track.names, valid, voice.envelope, warn_of_place, WORDS)
     return placed["start_s"], placed
 
 
@@ -135,8 +140,7 @@ def _share(times_s, start_s, num_frames, fps, warn):
     covered_s = min(end_s, duration_s) - max(start_s, 0.0)
     if covered_s <= 0:
         raise UserError("the capture lies at %.1f to %.1f s of %.1f s of speech, which is outside; "
-                        "check that both are one take, or say by --merge_offset where it begins"
-                        % (start_s, end_s, duration_s))
+                        "%s" % (start_s, end_s, duration_s, ADVICE))
     left_out_s = end_s - start_s - covered_s
     if duration_s - covered_s > SAME_LENGTH_S or left_out_s > SAME_LENGTH_S:
         warn("it covers %.1f of %.1f s of speech, where brows and eyes are its own; %.1f s of it "

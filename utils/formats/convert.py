@@ -54,9 +54,7 @@ def convert(in_path, out_path, to_name, fps=None, offset_s=0.0, live_link_sides=
     Raises UserError for a file that cannot be read, whose rate is uneven while no `fps` is given,
     or that the other format cannot hold.
     """
-    if (os.path.exists(in_path) and os.path.exists(out_path)
-            and os.path.samefile(in_path, out_path)):
-        raise UserError("%s would be written over itself; choose another name" % in_path)
+    refuse_overwriting(in_path, out_path)
     rows = read_face_rows(in_path, warn, live_link_sides)
     name = os.path.basename(in_path)
     if not rows.has_face.any():
@@ -89,6 +87,13 @@ def convert(in_path, out_path, to_name, fps=None, offset_s=0.0, live_link_sides=
     write_face(out_path, to_name, weights, UNREAL_CHANNELS, fps, avatar_path, warn, record, angles,
                start_s)
     return len(weights), fps
+
+
+def refuse_overwriting(in_path, out_path):
+    """UserError where what is read is the file to be written, too."""
+    if (os.path.exists(in_path) and os.path.exists(out_path)
+            and os.path.samefile(in_path, out_path)):
+        raise UserError("%s would be written over itself; choose another name" % in_path)
 
 
 def later(values, fps, offset_s, num_frames):
