@@ -19,8 +19,11 @@ Writes into --out_path (./animation_output/<audio name>/):
 --formats chooses among the first four.
 
 Blinks and slight brow raises are not in the sound: they come from a seeded generator. --seed draws
-others, --no_eye_motion leaves the network's output as it is. A published checkpoint's output is
-never changed.
+others, --no_eye_motion leaves the network's output as it is. A published checkpoint's output gets
+none.
+
+    python run_voca.py --audio_fname take.wav --merge take_iPhone_cal.csv --smooth 5
+                                        brows and eyes of a capture, the mouth of the sound
 """
 import argparse
 import os

@@ -65,7 +65,8 @@ def merge(weights, path, fps=30, voice=None, timecode_s=None, names=MODEL_CHANNE
 
 def test_each_channel_is_of_one_source(tmp_path):
     speaker, captured = face(12, seed=1), face(12, seed=2)
-    clip, record, warnings = merge(speaker, put_take(tmp_path / "a.csv", captured), merge_offset_s=0)
+    clip, record, warnings = merge(speaker, put_take(tmp_path / "a.csv", captured),
+                                   merge_offset_s=0)
     assert warnings == [] and len(FROM_CAPTURE) == 23 and len(FROM_SPEECH) == 29
     for names, source in ((FROM_CAPTURE, captured), (FROM_SPEECH, speaker)):
         for name in names:
@@ -125,7 +126,8 @@ def test_its_place_is_found_by_the_mouth(tmp_path, starts_s):
     clip, record, warnings = merge(speaker, put_take(tmp_path / "a.csv", piece))
     assert record["method"] == "searched" and record["confidence"] > 0.95
     assert record["start_s"] == pytest.approx(starts_s, abs=0.02)
-    inside = slice(int((max(starts_s, 0) + FADE_S) * 30) + 2, int((34 + starts_s - FADE_S) * 30) - 2)
+    inside = slice(int((max(starts_s, 0) + FADE_S) * 30) + 2,
+                   int((34 + starts_s - FADE_S) * 30) - 2)
     np.testing.assert_allclose(of(clip.weights, "browInnerUp")[inside],
                                of(captured, "browInnerUp")[inside], atol=0.03)
     assert len(warnings) == 1 and "a.csv: it covers " in warnings[0]
@@ -140,8 +142,8 @@ def test_its_place_is_told_by_timecode(tmp_path):
     clip, record, warnings = merge(speaker, path, timecode_s=36000.0)
     assert (record["method"], record["start_s"]) == ("timecode", 2.0)
     assert len(warnings) == 1 and "covers 18.0 of 20.0 s of speech" in warnings[0]
-    np.testing.assert_allclose(of(clip.weights, "browInnerUp")[68:], of(captured, "browInnerUp")[68:],
-                               atol=1e-6)
+    np.testing.assert_allclose(of(clip.weights, "browInnerUp")[68:],
+                               of(captured, "browInnerUp")[68:], atol=1e-6)
     _, record, warnings = merge(speaker, path, timecode_s=50000.0)
     assert record["method"] == "searched" and record["start_s"] == pytest.approx(2.0, abs=0.02)
     assert "the timecodes of capture and speech are of different clocks" in warnings[0]
@@ -228,8 +230,8 @@ def test_rows_without_a_face_are_bridged_and_told(tmp_path):
 
 
 def test_angles_come_along(tmp_path):
-    clip, _, _ = merge(face(12, seed=1), put_take(tmp_path / "a.csv", face(12, seed=2), angle=0.001),
-                       merge_offset_s=0.0)
+    path = put_take(tmp_path / "a.csv", face(12, seed=2), angle=0.001)
+    clip, _, _ = merge(face(12, seed=1), path, merge_offset_s=0.0)
     np.testing.assert_allclose(clip.angles[:, 0], 0.001 * np.arange(360), atol=1e-6)
     assert clip.angles.shape == (360, 9) and not clip.angles[:, 1:].any()
     clip, _, _ = merge(face(12, seed=1), put_take(tmp_path / "a.csv", face(12, seed=2)))

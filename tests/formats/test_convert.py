@@ -1,4 +1,4 @@
-"""utils/formats/convert.py: any format to any other; rates, offsets, time codes, what is doubtful."""
+"""utils/formats/convert.py: any format to any other; rates, time codes, what is doubtful."""
 import json
 import os
 

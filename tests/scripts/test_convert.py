@@ -64,12 +64,12 @@ def test_all_changes_at_once(clip):
     capture = weights[::-1]
     write_npz(clip / "capture.npz", capture, names, 30)
     status, out, err = run(
-        clip, "in.npz", "a.npz", "--gain", "brow*=0.5", "--symmetric", "--smooth", 5, "--merge",
-        "capture.npz", "--merge_offset", 0, "--neutral", "rest.npz", "--offset", 1, "--eye_motion",
-        "--seed", 3)
+        clip, "in.npz", "a.npz", "--gain", "brow*=0.5", "--symmetric", "--smooth", 5,
+        "--merge", "capture.npz", "--merge_offset", 0, "--neutral", "rest.npz", "--offset", 1,
+        "--eye_motion", "--seed", 3)
     assert (status, err) == (0, "")
-    assert out == ("merged brows, eyes, cheeks, nose of capture.npz, which begins at +0.00 s of the "
-                   "speech (given)\nwrote a.npz: 180 frames at 30 a second\n")
+    assert out == ("merged brows, eyes, cheeks, nose of capture.npz, which begins at +0.00 s of "
+                   "the speech (given)\nwrote a.npz: 180 frames at 30 a second\n")
     assert json.loads(str(np.load(str(clip / "a.npz"))["edits"])) == {
         "neutral": "rest.npz", "eye_motion": 3, "smooth_frames": 5, "symmetric": True,
         "gain": ["brow*=0.5"], "offset_s": 1.0, "merge": {
@@ -77,9 +77,10 @@ def test_all_changes_at_once(clip):
             "method": "given", "start_s": 0.0, "confidence": None}}
     found, found_names, _ = read_npz(clip / "a.npz")
     brow = 0.5 * (capture[:, names.index("browInnerUp")] - 0.02) / 0.98
-    np.testing.assert_allclose(found[70:100, found_names.index("browInnerUp")], brow[40:70], atol=0.03)
     jaw = weights[:, names.index("jawOpen")]
-    np.testing.assert_allclose(found[70:100, found_names.index("jawOpen")], jaw[40:70], atol=0.03)
+    for name, expected in (("browInnerUp", brow), ("jawOpen", jaw)):
+        np.testing.assert_allclose(found[70:100, found_names.index(name)], expected[40:70],
+                                   atol=0.03)
 
 
 def test_a_capture_is_not_written_over(clip):

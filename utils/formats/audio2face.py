@@ -18,8 +18,8 @@ def write_audio2face_json(path, weights, names, fps, edits=None):
     """The clip as the solver's JSON: facsNames, and one row of weightMat a frame.
 
     weights: [frames, len(names)] in [0, 1]. edits: what was changed, JSON-able; it stands at the
-    end, where readers that want the solver's own keys pass it over. Raises UserError for a rate that is no whole number:
-    Unreal importers read exportFps as an integer.
+    end, where readers that want the solver's own keys pass it over. Raises UserError for a rate
+    that is no whole number: Unreal importers read exportFps as an integer.
     """
     if fps != int(fps):
         raise UserError("Audio2Face's JSON counts a whole number of frames a second, and these are "

@@ -97,7 +97,7 @@ def refuse_overwriting(in_path, out_path):
 
 
 def later(values, fps, offset_s, num_frames):
-    """Values [n, k] at an even rate as float32 [num_frames, k], offset_s later; held at the ends."""
+    """Values [n, k] at an even rate as float32 [num_frames, k], offset_s later, ends held."""
     return resample_frames(values, np.arange(len(values)) / float(fps) + offset_s, fps, num_frames)
 
 
