@@ -5,6 +5,7 @@
     python convert.py capture.csv face.vmd --fps 30         at another frame rate
     python convert.py take.npz out.json --to audio2face --gain 'mouthSmile*=0.8' --gain jawOpen=1.2
     python convert.py take.npz late.npz --offset 0.25       the face moves a quarter second later
+    python convert.py speech.npz take.csv --to csv --merge iphone.csv --start_timecode 10:20:30:12
 
 Formats by their names, with the file names that mean them:
     csv             blendshapes.csv         Live Link Face
@@ -20,19 +21,22 @@ Formats by their names, with the file names that mean them:
     glb             *.glb                   glTF: a talking 3D head (--avatar names another)
 
 What is read: each of these but vrma_presets, and the forms of them that other programs write. The
-shapes are found by name. Head and eye angles, and a take's time of day, are not carried over.
+shapes are found by name. Angles of head and eyes are kept from csv to csv. A take's time of day is
+not: --start_timecode gives one. What was changed stands in npz (edits), audio2face (edits), beat
+(metadata.edits), vrma and glb (extras of the animation); the others have no place for it.
 """
 import argparse
-import math
 
+from utils.common.constants import DEFAULT_EYE_SEED
 from utils.common.errors import run_script
-from utils.common.script_flags import frame_rate
-from utils.formats.convert import convert, format_of_name, formats_of_extension, parse_gain
+from utils.common.script_flags import frame_rate, seed
+from utils.editing.flags import add_edit_flags, check_edit_flags, edits_of
+from utils.formats.convert import (convert, format_of_name, formats_of_extension,
+                                   refuse_overwriting)
 from utils.formats.exporters import FORMATS
 from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
 
 MIN_FPS, MAX_FPS = 1, 240           # of captures and of what tools read
-MAX_OFFSET_S = 3600
 
 
 def get_parser():
@@ -43,33 +47,21 @@ def get_parser():
     parser.add_argument("--to", choices=list(FORMATS), help="the format of OUT")
     parser.add_argument("--fps", type=frame_rate(MIN_FPS, MAX_FPS), metavar="RATE",
                         help="of OUT, %d to %d (that of IN)" % (MIN_FPS, MAX_FPS))
-    parser.add_argument("--gain", type=gain, action="append", default=[], metavar="NAME=FACTOR",
-                        help="amplify the shapes of that name, * for any letters; may be repeated")
-    parser.add_argument("--offset", type=offset_s, default=0.0, metavar="SECONDS",
-                        help="how much later the face moves; below 0: what to cut from its start")
     parser.add_argument("--avatar", metavar="GLB",
                         help="the head of a .glb that is written (this project's)")
     parser.add_argument("--live_link_sides", choices=LIVE_LINK_SIDES, default=BY_NAME,
                         help="whose MouthLeft/Right and JawLeft/Right of a Live Link CSV are: as "
                              "named, or crosswise, as the app seems to name them (%(default)s)")
+    eyes = parser.add_mutually_exclusive_group()
+    eyes.add_argument("--eye_motion", action="store_const", const=True,
+                      help="blink and raise the brows as run_voca.py does; the file's own blinks "
+                           "go")
+    eyes.add_argument("--no_eye_motion", action="store_const", const=False, dest="eye_motion",
+                      help="take the blinks out")
+    parser.add_argument("--seed", type=seed, default=DEFAULT_EYE_SEED,
+                        help="of --eye_motion (%(default)s)")
+    add_edit_flags(parser)
     return parser
-
-
-def gain(text):
-    """argparse type of --gain."""
-    try:
-        return parse_gain(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error))
-
-
-def offset_s(text):
-    """argparse type of --offset: seconds, an hour at most."""
-    value = float(text)                         # argparse words the ValueError
-    if math.isnan(value) or abs(value) > MAX_OFFSET_S:
-        raise argparse.ArgumentTypeError("%s is not from -%d to %d"
-                                         % (text, MAX_OFFSET_S, MAX_OFFSET_S))
-    return value
 
 
 def output_format(parser, args):
@@ -90,9 +82,17 @@ def output_format(parser, args):
 def main():
     parser = get_parser()
     args = parser.parse_args()
+    to_name = output_format(parser, args)
+    check_edit_flags(parser, args, [to_name])
+    for path in filter(None, (args.merge, args.neutral)):
+        refuse_overwriting(path, args.out_path)
+    edits, edit = edits_of(args, args.eye_motion, args.live_link_sides), None
+    if edits:
+        from utils.editing.edits import face_edit       # which imports scipy, for a second
+        edit = face_edit(edits)
     num_frames, fps = convert(
-        args.in_path, args.out_path, output_format(parser, args), args.fps, args.gain, args.offset,
-        args.live_link_sides, avatar_path=args.avatar)
+        args.in_path, args.out_path, to_name, args.fps, args.offset, args.live_link_sides,
+        avatar_path=args.avatar, edit=edit, start_timecode=args.start_timecode)
     print("wrote %s: %d frames at %g a second" % (args.out_path, num_frames, fps))
 
 

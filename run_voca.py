@@ -15,18 +15,23 @@ Writes into --out_path (./animation_output/<audio name>/):
     curves.png         the curves, to look at
     preview.mp4        a drawn face with the sound (not with --no_preview)
     transcript.csv     word, start_s, end_s (with --transcript)
---formats chooses among the first three.
+    face.wav           the sound beside face.glb (with --sound)
+--formats chooses among the first four.
 
 Blinks and slight brow raises are not in the sound: they come from a seeded generator. --seed draws
-others, --no_eye_motion leaves the network's output as it is. A published checkpoint's output is
-never changed.
+others, --no_eye_motion leaves the network's output as it is. A published checkpoint's output gets
+none.
+
+    python run_voca.py --audio_fname take.wav --merge take_iPhone_cal.csv --smooth 5
+                                        brows and eyes of a capture, the mouth of the sound
 """
 import argparse
 import os
 
 from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, DEFAULT_EYE_SEED, MAX_FPS, MIN_FPS
 from utils.common.errors import run_script
-from utils.common.script_flags import add_model_flags, frame_rate
+from utils.common.script_flags import add_model_flags, frame_rate, seed
+from utils.editing.flags import add_edit_flags, check_edit_flags, edits_of
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
 
 
@@ -50,12 +55,15 @@ def get_parser():
     parser.add_argument("--avatar", metavar="GLB",
                         help="the head of face.glb, with morph targets named as ARKit's shapes "
                              "(this project's)")
+    parser.add_argument("--sound", action="store_true",
+                        help="also write the sound beside face.glb, as face.wav (16 bits, mono)")
     parser.add_argument("--no_preview", action="store_true", help="write no preview.mp4")
     parser.add_argument("--transcript", action="store_true",
                         help="also write the words that DeepSpeech hears, with their times")
     parser.add_argument("--reference_chunk_s", type=float, choices=(0.5, 0.1), default=0.5,
                         help="published checkpoints only: feature chunks as in their training "
                              "(0.5) or as in the published demo (0.1)")
+    add_edit_flags(parser)
     return parser
 
 
@@ -69,27 +77,25 @@ def format_names(text):
     return names
 
 
-def seed(text):
-    """argparse type of --seed: what numpy's generator takes."""
-    value = int(text)                           # argparse words the ValueError
-    if not 0 <= value < 2 ** 32:
-        raise argparse.ArgumentTypeError("%s is not from 0 to 2**32 - 1" % text)
-    return value
-
-
 def main():
     parser = get_parser()
     args = parser.parse_args()
     if args.avatar and "glb" not in args.formats:
         parser.error("--avatar is of face.glb; name glb in --formats, too")
+    if args.sound and "glb" not in args.formats:
+        parser.error("--sound is put beside face.glb; name glb in --formats, too")
+    check_edit_flags(parser, args, args.formats)
     # TensorFlow takes seconds to import: after the flags are known to be right.
     from utils.animation.audio_file import animate_file
+    from utils.editing.edits import audio_edit
+    edits = edits_of(args)
     written = animate_file(
         args.audio_fname, args.tf_model_fname, args.ds_fname, args.out_path, fps=args.fps,
         preview=not args.no_preview, transcript=args.transcript, force=args.force,
         reference_chunk_s=args.reference_chunk_s, style=args.style, tta_copies=args.tta_copies,
         eye_motion_seed=None if args.no_eye_motion else args.seed, formats=args.formats,
-        avatar_path=args.avatar)
+        avatar_path=args.avatar, edit=audio_edit(edits) if edits else None, offset_s=args.offset,
+        start_timecode=args.start_timecode, sound=args.sound)
     print("wrote:")
     for path in written:
         print("  %-50s %8.1f kB" % (path, os.path.getsize(path) / 1000.0))

@@ -1,4 +1,5 @@
-"""utils/formats/convert.py: any format to any other; rates, gains, offsets, what is doubtful."""
+"""utils/formats/convert.py: any format to any other; rates, time codes, what is doubtful."""
+import json
 import os
 
 import numpy as np
@@ -9,9 +10,10 @@ from tests.formats.golden_clip import (RATES, READ_BACK, TIME_WITHIN_S, WEIGHT_W
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS, reorder
 from utils.common.errors import UserError
 from utils.common.resample import resample_frames
-from utils.formats.convert import convert, even_rate, format_of_name, parse_gain
+from utils.formats.convert import convert, even_rate, format_of_name
 from utils.formats.exporters import FORMATS
 from utils.formats.face_files import read_face_rows
+from utils.formats.glb import read_glb
 from utils.formats.live_link_csv import ANGLES, LiveLinkTake, write_live_link_take
 from utils.formats.npz import read_npz, write_npz
 
@@ -146,36 +148,7 @@ def test_one_frame_needs_a_rate(tmp_path):
     assert converted(put_npz(tmp_path / "a.npz", ramp(1)), fps=30)[0].shape == (1, 52)
 
 
-# ---- gains and offsets
-
-def test_gains(tmp_path):
-    gains = [parse_gain("MOUTHSMILE*=0.5"), parse_gain("jawOpen=2"), parse_gain("*Left=0.5")]
-    weights, fps, warnings = converted(put_npz(tmp_path / "a.npz", ramp()), gains=gains)
-    np.testing.assert_allclose(of(weights, "jawOpen"), np.minimum(np.arange(60) / 50.0, 1),
-                               atol=1e-6)
-    np.testing.assert_allclose(of(weights, "mouthSmileLeft"), 0.125, atol=1e-6)
-    np.testing.assert_allclose(of(weights, "mouthSmileRight"), 0.125, atol=1e-6)
-    assert len(warnings) == 1 and "brings 15 % of the amplified values above 1" in warnings[0]
-    assert "jawOpen" in warnings[0] and fps == 30
-
-
-def test_gains_that_cut_nothing_say_nothing(tmp_path):
-    weights, _, warnings = converted(put_npz(tmp_path / "a.npz", ramp()),
-                                     gains=[parse_gain("jaw*=2"), parse_gain("jawOpen=0.5")])
-    np.testing.assert_array_equal(weights, np.float32(ramp()))
-    assert warnings == []
-
-
-@pytest.mark.parametrize("text, told", [
-    ("mouthSmile*", "expected NAME=FACTOR"), ("jawOpen=", "expected NAME=FACTOR"),
-    ("jawOpen=x", "expected NAME=FACTOR"), ("=2", "'' is the name of none"),
-    ("jaw=2", "'jaw' is the name of none of the 52"), ("jawOpen=-1", "a factor of -1"),
-    ("jawOpen=nan", "a factor of nan"), ("jawOpen=inf", "a factor of inf")])
-def test_gains_that_are_none(text, told):
-    with pytest.raises(ValueError) as caught:
-        parse_gain(text)
-    assert told in str(caught.value)
-
+# ---- offsets
 
 @pytest.mark.parametrize("offset_frames", [-59, -30, -1, 0, 1, 7.5, 100])
 def test_offsets(tmp_path, offset_frames):
@@ -213,13 +186,80 @@ def test_rows_without_a_face_are_told_and_bridged(tmp_path):
         converted(put_take(tmp_path / "a.csv", np.zeros(60, bool)))
 
 
-def test_angles_and_time_of_day_are_not_carried_over(tmp_path):
+def test_angles_stay_where_the_format_has_a_place(tmp_path):
     path = put_take(tmp_path / "a.csv", np.ones(60, bool), 0.1, start_s=3600.0)
-    warnings = []
-    convert(str(path), str(tmp_path / "b.csv"), "csv", warn=warnings.append)
-    assert len(warnings) == 1 and "angles of its head and eyes are left out" in warnings[0]
+    convert(str(path), str(tmp_path / "b.csv"), "csv", fps=30, offset_s=1.0, warn=pytest.fail)
     rows = read_face_rows(tmp_path / "b.csv", pytest.fail)
-    assert rows.start_s == 0 and not rows.angles.any()
+    assert rows.start_s == 0 and rows.angles.shape == (60, 9)
+    np.testing.assert_allclose(rows.angles, 0.1, atol=1e-6)
+    warnings = []
+    convert(str(path), str(tmp_path / "b.npz"), "npz", warn=warnings.append)
+    assert len(warnings) == 1 and "b.npz has no place for the angles of head" in warnings[0]
+
+
+def test_angles_find_their_columns(tmp_path):
+    angles = np.linspace(-1, 1, 540).reshape(60, 9)
+    take = LiveLinkTake(0.0, np.arange(60) / 60.0, np.float32(ramp()), MODEL_CHANNELS,
+                        angles[:, ::-1], ANGLES[::-1], np.ones(60, bool))
+    write_live_link_take(tmp_path / "a.csv", take)
+    lines = (tmp_path / "a.csv").read_text().splitlines()       # HeadPitch is missing
+    gone = lines[0].split(",").index("HeadPitch")
+    (tmp_path / "a.csv").write_text("\n".join(
+        ",".join(cells[:gone] + cells[gone + 1:]) for cells in (line.split(",") for line in lines)))
+    convert(str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "csv", warn=pytest.fail)
+    found = read_face_rows(tmp_path / "b.csv", pytest.fail).angles
+    expected = np.where(np.array(ANGLES) == "HeadPitch", 0.0, angles)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("text, fps, start", [
+    ("10:20:30:12", 30, "10:20:30:24.000"), ("10:20:30:12", 24, "10:20:30:30.000"),
+    ("10:20:30:12", 29.97, "10:20:30:24.000"), ("00:01:00;02", 29.97, "00:01:00:04.000"),
+    ("19:16:29:35.273", 30, "19:16:29:35.273"), ("1:2:3:4", 60, "01:02:03:04.000")])
+def test_start_timecode(tmp_path, text, fps, start):
+    path = put_npz(tmp_path / "a.npz", ramp(), fps)
+    convert(str(path), str(tmp_path / "b.csv"), "csv", start_timecode=text, warn=pytest.fail)
+    rows = read_face_rows(tmp_path / "b.csv", pytest.fail)
+    assert (tmp_path / "b.csv").read_text().splitlines()[1].startswith(start + ",61,")
+    np.testing.assert_allclose(rows.times_s, np.arange(60) / float(fps), atol=1e-5)
+
+
+def test_a_start_timecode_of_another_rate(tmp_path):
+    path = put_npz(tmp_path / "a.npz", ramp(), 25)
+    with pytest.raises(UserError, match="--start_timecode 10:00:00:25: FF is 25, and there are 25"):
+        convert(str(path), str(tmp_path / "b.csv"), "csv", start_timecode="10:00:00:25")
+    assert not (tmp_path / "b.csv").exists()
+
+
+def test_what_was_changed_stands_in_the_file(tmp_path):
+    """And only there where something was; readers read the same face."""
+    path = put_npz(tmp_path / "a.npz", ramp())
+    record = {"gain": ["jawOpen=0.5"]}
+
+    def edit(weights, names, fps, angles, timecode_s):
+        assert (names, fps, angles, timecode_s) == (UNREAL_CHANNELS, 30, None, None)
+        return weights * 0.5, None, record
+
+    for key, exporter in FORMATS.items():
+        out_path = tmp_path / ("out" + exporter.file_name)
+        convert(str(path), str(out_path), key, warn=pytest.fail)
+        assert b"edits" not in out_path.read_bytes()
+        convert(str(path), str(out_path), key, warn=pytest.fail, edit=edit, offset_s=0.5)
+        if key in READ_BACK:
+            rows = read_face_rows(out_path, pytest.fail)
+            np.testing.assert_allclose(rows.weights[-1, rows.names.index("jawOpen")], 0.295,
+                                       atol=1e-6)
+        if "edits" in exporter.takes:
+            assert edits_in(out_path) == {"gain": ["jawOpen=0.5"], "offset_s": 0.5}
+
+
+def edits_in(path):
+    if path.suffix == ".npz":
+        return json.loads(str(np.load(str(path))["edits"]))
+    if path.suffix in (".glb", ".vrma"):
+        return read_glb(path)[0]["animations"][-1]["extras"]["edits"]
+    content = json.loads(path.read_text())
+    return content["edits"] if "edits" in content else content["metadata"]["edits"]
 
 
 def test_sides_of_live_link_takes(tmp_path):

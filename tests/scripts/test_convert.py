@@ -57,6 +57,41 @@ def test_flags(clip):
                                    factor * weights[30:, names.index(name)], atol=1e-6)
 
 
+def test_all_changes_at_once(clip):
+    """In the order of the help, whatever their order in the command; recorded in the file."""
+    weights, names = golden_clip()
+    write_npz(clip / "rest.npz", np.full((3, 52), 0.02), names, 30)
+    capture = weights[::-1]
+    write_npz(clip / "capture.npz", capture, names, 30)
+    status, out, err = run(
+        clip, "in.npz", "a.npz", "--gain", "brow*=0.5", "--symmetric", "--smooth", 5,
+        "--merge", "capture.npz", "--merge_offset", 0, "--neutral", "rest.npz", "--offset", 1,
+        "--eye_motion", "--seed", 3)
+    assert (status, err) == (0, "")
+    assert out == ("merged brows, eyes, cheeks, nose of capture.npz, which begins at +0.00 s of "
+                   "the speech (given)\nwrote a.npz: 180 frames at 30 a second\n")
+    assert json.loads(str(np.load(str(clip / "a.npz"))["edits"])) == {
+        "neutral": "rest.npz", "eye_motion": 3, "smooth_frames": 5, "symmetric": True,
+        "gain": ["brow*=0.5"], "offset_s": 1.0, "merge": {
+            "capture": "capture.npz", "groups": ["brows", "eyes", "cheeks", "nose"],
+            "method": "given", "start_s": 0.0, "confidence": None}}
+    found, found_names, _ = read_npz(clip / "a.npz")
+    brow = 0.5 * (capture[:, names.index("browInnerUp")] - 0.02) / 0.98
+    jaw = weights[:, names.index("jawOpen")]
+    for name, expected in (("browInnerUp", brow), ("jawOpen", jaw)):
+        np.testing.assert_allclose(found[70:100, found_names.index(name)], expected[40:70],
+                                   atol=0.03)
+
+
+def test_a_capture_is_not_written_over(clip):
+    write_npz(clip / "b.npz", *(golden_clip() + (30,)))
+    before = (clip / "b.npz").read_bytes()
+    for flag in ("--merge", "--neutral"):
+        status, out, err = run(clip, "in.npz", "b.npz", flag, "b.npz")
+        assert (status, out) == (1, "") and "b.npz would be written over itself" in err
+    assert (clip / "b.npz").read_bytes() == before
+
+
 @pytest.mark.parametrize("arguments, told", [
     (["in.npz", "a.csv"], "a.csv: which format? give one of --to csv, audio2face_csv, table"),
     (["in.npz", "a.json"], "a.json: which format? give one of --to json, audio2face, beat"),
@@ -72,6 +107,15 @@ def test_flags(clip):
     (["in.npz", "a.npz", "--offset", "4000"], "4000 is not from -3600 to 3600"),
     (["in.npz", "a.npz", "--offset", "nan"], "nan is not from -3600 to 3600"),
     (["in.npz"], "the following arguments are required: OUT"),
+    (["in.npz", "a.npz", "--smooth", "3"], "3 is not an odd number from 5 to 61"),
+    (["in.npz", "a.npz", "--smooth", "8"], "8 is not an odd number from 5 to 61"),
+    (["in.npz", "a.npz", "--merge_offset", "1"], "--merge_offset is of --merge CAPTURE; give both"),
+    (["in.npz", "a.npz", "--merge", "in.npz", "--merge_offset", "inf"], "inf is not from -3600"),
+    (["in.npz", "a.npz", "--start_timecode", "1:00:00:00"], "npz has no time of day"),
+    (["in.npz", "a.csv", "--to", "csv", "--start_timecode", "10:20:30"],
+     "'10:20:30' is no timecode; expected HH:MM:SS:FF, as 10:20:30:12"),
+    (["in.npz", "a.npz", "--eye_motion", "--no_eye_motion"], "not allowed with argument"),
+    (["in.npz", "a.npz", "--eye_motion", "--seed", "-1"], "-1 is not from 0 to 2**32 - 1"),
 ])
 def test_bad_flags_end_with_status_2(clip, arguments, told):
     status, out, err = run(clip, *arguments)
@@ -89,6 +133,13 @@ def test_bad_flags_end_with_status_2(clip, arguments, told):
     (["words.npz", "a.npz"], "words.npz is not an .npz of weights"),
     (["in.npz", "in.npz"], "in.npz would be written over itself"),
     (["in.npz", "a.npz", "--offset", "-5"], "in.npz lasts 5.00 s; --offset -5 leaves nothing"),
+    (["in.npz", "a.npz", "--merge", "none.csv"], "cannot read none.csv"),
+    (["in.npz", "a.npz", "--merge", "words.txt"], "words.txt: a face is read from"),
+    (["in.npz", "a.npz", "--merge", "in.npz", "--merge_offset", "60"], "which is outside"),
+    (["in.npz", "a.npz", "--neutral", "words.json"], "words.json is not JSON"),
+    (["in.npz", "blendshapes.csv", "--start_timecode", "10:00:00:30"],
+     "--start_timecode 10:00:00:30: FF is 30, and there are 30 frames a second"),
+    (["in.npz", "blendshapes.csv", "--start_timecode", "10:00:00;10"], "drop-frame"),
     (["in.npz", "a.vmd", "--fps", "60"], ".vmd counts 30 frames a second, and these are 60; give "
                                          "--fps 30"),
     (["in.npz", "audio2face.json", "--fps", "29.97"],

@@ -28,7 +28,7 @@ from utils.formats.live_link_csv import (read_live_link_csv, read_live_link_take
                                          write_live_link_csv)
 from utils.formats.npz import write_npz
 from utils.media.audio import read_audio, write_wav
-from utils.media.loudness import speech_envelope
+from utils.media.loudness import long_speech_envelope, speech_envelope
 from utils.training import dataset_config
 from utils.training.config import read_config
 
@@ -178,10 +178,10 @@ def test_neutral_pose(tmp_path):
 
 def test_the_envelope_of_a_long_sound_is_made_in_pieces(monkeypatch):
     samples = np.rint(noise(9.53) * 32768).astype(np.int16)
-    monkeypatch.setattr(make_subject, "ENVELOPE_BLOCK_S", 3)
+    monkeypatch.setattr("utils.media.loudness.BLOCK_S", 3)
     whole = speech_envelope(samples / 32768.0)
-    np.testing.assert_allclose(make_subject._envelope(samples), whole, rtol=2e-3)
-    np.testing.assert_allclose(make_subject._envelope(samples[:9 * 16000 + 100]),
+    np.testing.assert_allclose(long_speech_envelope(samples), whole, rtol=2e-3)
+    np.testing.assert_allclose(long_speech_envelope(samples[:9 * 16000 + 100]),
                                speech_envelope(samples[:9 * 16000 + 100] / 32768.0), rtol=2e-3)
 
 
@@ -274,7 +274,7 @@ def test_an_offset_is_told_and_corrected_on_demand(tmp_path):
     record, arrays = process(tmp_path, "a", OPTIONS._replace(fix_offset=True))
     assert record["offset"]["corrected"]
     opening = mouth_opening(arrays.targets, MODEL_CHANNELS)
-    lag = av_offset.search_lag(opening, arrays.valid, make_subject._envelope(arrays.audio), 30, 0.5)
+    lag = av_offset.search_lag(opening, arrays.valid, long_speech_envelope(arrays.audio), 30, 0.5)
     assert abs(lag.lag_s) < 0.02
 
 
@@ -643,7 +643,7 @@ def test_a_timecode_of_another_clock_is_searched_instead(tmp_path, length_s):
     assert record["alignment"]["method"] == "searched"
     assert record["alignment"]["start_s"] == pytest.approx(-length_s, abs=0.04)
     (warning,) = warnings_of(record)
-    assert "the timecodes of labels and video are of different clocks" in warning
+    assert "the timecodes of labels and sound are of different clocks" in warning
     assert arrays.valid.mean() > 0.95
 
 

@@ -22,7 +22,8 @@ from utils.common.errors import UserError
 from utils.deepspeech.acoustic_graph import load_acoustic_graph
 from utils.deepspeech.vtlp import VtlpAveragedGraph
 from utils.deepspeech.windows import speech_windows
-from utils.formats.npz import read_npz
+from utils.formats.glb import read_glb
+from utils.formats.npz import read_npz, write_npz
 from utils.media.audio import open_audio, read_audio, write_wav
 from utils.network.voca_model import VocaModel
 
@@ -98,6 +99,55 @@ def test_only_the_formats_that_are_asked_for_are_written(tmp_path):
         "blendshapes.npz", "blendshapes.json", "curves.png"]
     assert sorted(os.listdir(str(tmp_path))) == sorted(
         os.path.basename(path) for path in written)
+
+
+def test_changes_and_the_sound_beside_the_head(tmp_path):
+    """Brows of a capture, the mouth of the speech; the glb says so, its wav is the sound."""
+    plain = animate_file(SENTENCE, MODEL, GRAPH, str(tmp_path / "plain"), preview=False,
+                         formats=("npz",))
+    weights, names, _ = read_npz(plain[0])
+    capture = np.random.RandomState(0).rand(*weights.shape).astype(np.float32)
+    write_npz(tmp_path / "capture.npz", capture, names, 30)
+    out_path = str(tmp_path / "out")
+    status, out, err = run("--out_path", out_path, "--no_preview", "--formats", "csv,npz,glb",
+                           "--sound", "--merge", str(tmp_path / "capture.npz"), "--merge_offset",
+                           "0", "--gain", "jawOpen=0.5", "--start_timecode", "10:00:00:15")
+    assert status == 0 and "merged brows, eyes, cheeks, nose of capture.npz" in out
+    assert sorted(os.listdir(out_path)) == ["blendshapes.csv", "blendshapes.npz", "curves.png",
+                                            "face.glb", "face.wav"]
+    found, found_names, _ = read_npz(os.path.join(out_path, "blendshapes.npz"))
+    assert found_names == names
+    for name, source in (("browInnerUp", capture), ("eyeBlinkLeft", capture),
+                         ("mouthFunnel", weights), ("jawOpen", 0.5 * weights)):
+        np.testing.assert_allclose(found[:, names.index(name)], source[:, names.index(name)],
+                                   atol=1e-5)
+    with open(os.path.join(out_path, "blendshapes.csv")) as stream:
+        assert stream.readlines()[1].startswith("10:00:00:30.000,61,")
+    edits = read_glb(os.path.join(out_path, "face.glb"))[0]["animations"][-1]["extras"]["edits"]
+    assert edits["gain"] == ["jawOpen=0.5"] and edits["merge"]["capture"] == "capture.npz"
+    np.testing.assert_allclose(read_audio(os.path.join(out_path, "face.wav")), read_audio(SENTENCE),
+                               atol=1e-4)
+
+
+@pytest.mark.parametrize("flags, told", [
+    (("--sound", "--formats", "npz"), "--sound is put beside face.glb; name glb in --formats"),
+    (("--start_timecode", "1:0:0:0", "--formats", "npz,glb"), "npz, glb has no time of day"),
+    (("--merge_offset", "1"), "--merge_offset is of --merge CAPTURE"),
+    (("--smooth", "6"), "6 is not an odd number")])
+def test_changes_that_cannot_be(flags, told):
+    status, out, err = run(*flags)
+    assert (status, out) == (2, "") and told in err and "Traceback" not in err
+
+
+def test_an_offset_moves_the_face_against_the_sound(tmp_path):
+    faces = []
+    for offset_s in (0.0, 0.1, -0.1):
+        path = animate_file(SENTENCE, MODEL, GRAPH, str(tmp_path), preview=False, formats=("npz",),
+                            offset_s=offset_s)[0]
+        faces.append(read_npz(path)[0])
+    np.testing.assert_allclose(faces[1][3:], faces[0][:-3], atol=1e-5)
+    np.testing.assert_allclose(faces[1][:4], faces[0][:1].repeat(4, axis=0), atol=1e-5)
+    np.testing.assert_allclose(faces[2][:-3], faces[0][3:], atol=1e-5)
 
 
 def test_demo_moves_the_mouth_and_rests_at_the_ends(animator):

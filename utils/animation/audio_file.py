@@ -8,15 +8,18 @@ from tqdm import tqdm
 from utils.animation.animator import SpeechAnimator
 from utils.common.constants import (AUDIO_BLOCK_S, DEFAULT_EYE_SEED, PROFILE_REFERENCE,
                                     REFERENCE_CHUNK_S, SAMPLE_RATE_HZ)
-from utils.common.errors import UserError
+from utils.common.errors import UserError, print_warning
 from utils.common.resample import num_frames_of, resample_frames
 from utils.deepspeech.transcript import (TranscriptUnavailable, files_for_transcript, transcribe,
                                          write_transcript)
+from utils.formats.convert import later, start_seconds
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS, write_face
-from utils.media.audio import open_audio
+from utils.media.audio import open_audio, write_wav
 from utils.preview.curve_pictures import write_curves_png
 from utils.preview.head import DESIGN_SIZE
 from utils.preview.video import write_preview
+
+SOUND_NAME = os.path.splitext(FORMATS["glb"].file_name)[0] + ".wav"     # players look for it there
 
 
 def animate_audio(animator, audio, show_progress=False):
@@ -80,18 +83,23 @@ class _LoudnessMeter:
 def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None, fps=30,
                  preview=True, transcript=False, force=False,
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None,
-                 tta_copies=None, formats=DEFAULT_FORMATS, avatar_path=None):
+                 tta_copies=None, formats=DEFAULT_FORMATS, avatar_path=None, edit=None,
+                 offset_s=0.0, start_timecode=None, sound=False):
     """Animate one audio file and write its files.
 
     Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,
       eye_motion_seed None adds no eye motion. formats: keys of FORMATS, in the order to write.
       avatar_path: the head of the .glb; None is the repository's own.
+      edit: None, or called with (weights float32 [frames, 52], names, fps, AudioFile); gives the
+        weights, angles [frames, 9] in radians or None, and a record of what was changed or None.
+      sound: write a wav beside the .glb.
     Returns:
       the paths written, in the order written.
     Raises:
       UserError: for any input that cannot be used; what was written before stays whole.
     """
     audio = open_audio(audio_path)
+    start_s = start_seconds(start_timecode, fps)
     if out_path is None:
         name = os.path.splitext(os.path.basename(audio_path))[0]
         out_path = os.path.join(".", "animation_output", name)
@@ -102,6 +110,13 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
     num_frames = num_frames_of(duration_s, fps)
     weights = resample_frames(weights, animator.fps, fps, num_frames)       # [num_frames, 52]
     loudness = resample_frames(loudness[:, np.newaxis], animator.fps, fps, num_frames)[:, 0]
+    angles = edits = None
+    if edit is not None:
+        weights, angles, edits = edit(weights, names, fps, audio)
+    if offset_s:
+        edits = dict(edits or {}, offset_s=offset_s)
+        weights = later(weights, fps, offset_s, num_frames)
+        angles = None if angles is None else later(angles, fps, offset_s, num_frames)
 
     written = []
 
@@ -111,7 +126,11 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         written.append(path)
 
     for name in formats:
-        write(FORMATS[name].file_name, write_face, name, weights, names, fps, avatar_path)
+        write(FORMATS[name].file_name, write_face, name, weights, names, fps, avatar_path,
+              print_warning, edits, angles, start_s)
+        if sound and name == "glb":
+            write(SOUND_NAME, write_wav, np.concatenate(list(audio.blocks(
+                AUDIO_BLOCK_S, resampler="none"))), audio.sample_rate_hz)
     write("curves.png", write_curves_png, weights, names, fps, loudness)
     if preview:
         with audio.file_for_ffmpeg() as (path, stream):

@@ -137,6 +137,20 @@ def add_eye_motion(weights, fps, seed, accents_s=()):
         next_s = accent_s + _raise_interval_s(random)
 
 
+def without_blinks(weights, channels):
+    """A copy of weights [frames, len(channels)] with open lids.
+
+    BLINKS_WITH is taken off in its measure, so that what EyeMotion added is gone to where nothing
+    was cut at 1; a captured blink leaves little behind. With two lids the mean is the blink.
+    """
+    weights = np.array(weights)
+    lids = [i for i, name in enumerate(channels) if name.startswith("eyeBlink")]
+    if lids:
+        _add(weights, channels, -weights[:, lids].mean(axis=1), BLINKS_WITH)
+        weights[:, lids] = 0.0
+    return np.clip(weights, 0.0, 1.0)
+
+
 def blink_times(duration_s, random):
     """Starts of blinks in seconds, at BLINKS_PER_MINUTE, irregular as real ones (log-normal)."""
     mean_s = 60.0 / BLINKS_PER_MINUTE - MIN_BLINK_INTERVAL_S

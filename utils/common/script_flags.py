@@ -28,6 +28,14 @@ def add_tta_flag(parser):
                              "released; 1 misses more closures)" % TTA_COPIES)
 
 
+def seed(text):
+    """argparse type of --seed: what numpy's generator takes."""
+    value = int(text)                           # argparse words the ValueError
+    if not 0 <= value < 2 ** 32:
+        raise argparse.ArgumentTypeError("%s is not from 0 to 2**32 - 1" % text)
+    return value
+
+
 def frame_rate(least, most):
     """The argparse type of a frame rate from `least` to `most`; whole ones become int."""
     def rate(text):

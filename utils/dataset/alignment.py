@@ -8,7 +8,6 @@ from utils.common.errors import UserError
 from utils.common.resample import num_frames_of
 from utils.dataset import av_offset, label_cleaning
 from utils.dataset.plausibility import doubt
-from utils.media import ffmpeg
 
 SAME_LENGTH_S = 0.1                     # a take as long as its sound to that may be cut with it
 # Between a capture and a sound that know no common time, beyond what one outlasts the other.
@@ -24,23 +23,35 @@ S_PER_DAY = 24 * 3600.0
 ONE_TAKE = "check that both are one take"
 
 
+# What the two are called in a warning; verb: "is" or "are", of the face.
+Words = collections.namedtuple("Words", "face verb sound")
+LABELS_AND_SOUND = Words("labels", "are", "sound")
+
+
 # ---- labels against the sound
 
-def aligned(track, valid_rows, envelope, source, options, warn):
-    """{method, start_s, confidence}: where in the media the labels' first row stands."""
+def aligned(track, valid_rows, envelope, media_timecode_s, force, warn, words=LABELS_AND_SOUND):
+    """{method, start_s, confidence}: where in the media the labels' first row stands.
+
+    Args:
+      track: the LabelTrack; valid_rows [rows] bool: those that may be compared.
+      envelope: [m] utils.media.loudness.speech_envelope at ANIMATION_FPS.
+      media_timecode_s: the time of day at which the media begins, or None.
+      force: warn of what is refused otherwise.
+    """
     if track.start_s is not None:
         return _alignment("in step", track.start_s, None)
     name = os.path.basename(track.path)
     lasts_s = track.times_s[-1] - track.times_s[0]
     sound_s = len(envelope) / float(ANIMATION_FPS)
-    start_s = _start_by_timecode(track, source)
+    start_s = _start_by_timecode(track, media_timecode_s)
     if start_s is not None:
         covered_s = _covered_s(start_s, lasts_s, sound_s)
         if covered_s >= MIN_COVERED * min(lasts_s, sound_s):
             return _alignment("timecode", start_s, None)
-        warn("the timecodes of labels and video are of different clocks: by them the labels would "
-             "begin at %+.1f s of %.1f s of sound and cover %.1f s; their place is searched"
-             % (start_s, sound_s, covered_s))
+        warn("the timecodes of %s and %s are of different clocks: by them the %s would begin at "
+             "%+.1f s of %.1f s of %s and cover %.1f s; their place is searched"
+             % (words.face, words.sound, words.face, start_s, sound_s, words.sound, covered_s))
     opening, valid = _opening_of_track(track, valid_rows)
     if opening is None:
         raise UserError("%s has no jawOpen, by which it could be aligned with the sound; give "
@@ -48,14 +59,15 @@ def aligned(track, valid_rows, envelope, source, options, warn):
     lag = av_offset.search_lag(opening, valid, envelope, ANIMATION_FPS,
                                MAX_SEARCHED_LAG_S + abs(lasts_s - sound_s))
     if lag.confidence < av_offset.MIN_CONFIDENCE:
-        told = ("its place in the sound was searched and is not sure: %+.2f s, confidence %.2f, "
-                "below %.2f" % (-lag.lag_s, lag.confidence, av_offset.MIN_CONFIDENCE))
+        told = ("its place in the %s was searched and is not sure: %+.2f s, confidence %.2f, "
+                "below %.2f" % (words.sound, -lag.lag_s, lag.confidence, av_offset.MIN_CONFIDENCE))
         if abs(lasts_s - sound_s) <= SAME_LENGTH_S:
-            doubt("taken as in step, being as long as the sound, which proves nothing; %s" % told,
+            doubt("taken as in step, being as long as the %s, which proves nothing; %s"
+                  % (words.sound, told),
                   ONE_TAKE, valid.sum() >= MIN_JUDGED_S * ANIMATION_FPS
-                  and lag.confidence < CONFIDENCE_DOUBTED, name, options.force, warn)
+                  and lag.confidence < CONFIDENCE_DOUBTED, name, force, warn)
             return _alignment("in step", 0.0, lag.confidence)
-        doubt(told, ONE_TAKE, True, name, options.force, warn)
+        doubt(told, ONE_TAKE, True, name, force, warn)
     return _alignment("searched", -lag.lag_s, lag.confidence)
 
 
@@ -65,12 +77,9 @@ def _alignment(method, start_s, confidence):
         ("confidence", None if confidence is None else round(float(confidence), 3))])
 
 
-def _start_by_timecode(track, source):
+def _start_by_timecode(track, media_timecode_s):
     """Where in the media the labels begin by both timecodes, or None where one has none."""
-    if track.notes.get("timecode_s") is None:
-        return None
-    media_timecode_s = ffmpeg.media_timecode_s(source.media_path)
-    if media_timecode_s is None:
+    if track.notes.get("timecode_s") is None or media_timecode_s is None:
         return None
     later_s = track.notes["timecode_s"] - media_timecode_s
     return (later_s + S_PER_DAY / 2) % S_PER_DAY - S_PER_DAY / 2
@@ -123,7 +132,7 @@ def measured_offset(weights, names, valid, envelope):
         ("r", round(float(lag.r), 3)), ("corrected", False)])
 
 
-def check_in_step(weights, names, valid, envelope, warn):
+def check_in_step(weights, names, valid, envelope, warn, words=LABELS_AND_SOUND):
     """Warn where the sound speaks against the place that aligned labels have been given.
 
     A wider search than measured_offset's: it is sure of another place, or sees no connection.
@@ -133,8 +142,9 @@ def check_in_step(weights, names, valid, envelope, warn):
         return
     lag = av_offset.search_lag(opening, valid, envelope, ANIMATION_FPS, MAX_SEARCHED_LAG_S)
     if lag.confidence < CONFIDENCE_DOUBTED:
-        warn("mouth and sound do not go together at any place within %.0f s (confidence %.2f)"
-             % (MAX_SEARCHED_LAG_S, lag.confidence))
+        warn("mouth and %s do not go together at any place within %.0f s (confidence %.2f)"
+             % (words.sound, MAX_SEARCHED_LAG_S, lag.confidence))
     elif lag.confidence >= av_offset.MIN_CONFIDENCE and abs(lag.lag_s) > MAX_OFFSET_S:
-        warn("by the sound the labels are %.2f s %s (confidence %.2f)"
-             % (abs(lag.lag_s), "late" if lag.lag_s > 0 else "early", lag.confidence))
+        warn("by the %s the %s %s %.2f s %s (confidence %.2f)"
+             % (words.sound, words.face, words.verb, abs(lag.lag_s),
+                "late" if lag.lag_s > 0 else "early", lag.confidence))

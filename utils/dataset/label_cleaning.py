@@ -125,14 +125,15 @@ def calibrated(weights, neutral):
     return np.clip((np.asarray(weights, np.float32) - neutral) / room, 0.0, 1.0)
 
 
-def smoothed(weights, valid, fps):
+def smoothed(weights, valid, fps, smoothing_s=SMOOTHING_S):
     """Weights with less of a tracker's trembling, zero-phase, float32 in [0, 1].
 
     Each run of valid frames by itself; runs shorter than the filter, and frames that are not
-    valid, stay as they are. Rows are even, `fps` a second.
+    valid, stay as they are. Rows are even, `fps` a second; smoothing_s: of the filter's window, to
+    both sides of a row.
     """
     weights = np.array(weights, np.float32)
-    num_frames = 2 * max(int(round(SMOOTHING_S * fps)), 1) + 1
+    num_frames = 2 * max(int(round(smoothing_s * fps)), 1) + 1
     for start, end in zip(*runs(valid)):
         if end - start >= num_frames:
             weights[start:end] = np.clip(scipy.signal.savgol_filter(

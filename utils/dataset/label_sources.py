@@ -179,13 +179,18 @@ def read_label_track(kind, path, landmarker_path, progress=None, tracker="auto",
     if rows.kind != kind:
         raise UserError("%s is of the kind %s, not %s; force that by --labels %s"
                         % (path, rows.kind, kind, rows.kind))
-    if kind != LIVE_LINK:
+    return track_of_rows(path, rows)
+
+
+def track_of_rows(path, rows):
+    """The LabelTrack of the FaceRows of a face file; UserError where none shows a face."""
+    if rows.kind != LIVE_LINK:
         start_s = rows.start_s if rows.start_s < CLOCK_S else None
-        return _track(kind, path, rows.times_s, rows.weights, rows.names, rows.has_face,
+        return _track(rows.kind, path, rows.times_s, rows.weights, rows.names, rows.has_face,
                       start_s, {})
     take = re.search(TAKE_SUFFIX, path, re.IGNORECASE)
     has_face = rows.has_face & ~_frozen(rows)
-    return _track(kind, path, rows.times_s, rows.weights, rows.names, has_face, None,
+    return _track(LIVE_LINK, path, rows.times_s, rows.weights, rows.names, has_face, None,
                   {"timecode_s": rows.start_s,
                    "take": take.group(1).lower() if take else "as recorded"})
 

@@ -28,10 +28,10 @@ from utils.dataset.store import ABSENT, STILL, new_folder, write_audio, write_la
 from utils.dataset.track_cache import json_ready, read_track, write_track
 from utils.formats.face_kinds import BY_NAME, FACE_FILE_KINDS, LIVE_LINK, TABLE
 from utils.media.audio import is_silent, open_audio
-from utils.media.loudness import speech_envelope
+from utils.media.ffmpeg import media_timecode_s
+from utils.media.loudness import long_speech_envelope
 
 PROCESSING_VERSION = 2                  # raised when the same source gives other arrays
-ENVELOPE_BLOCK_S, ENVELOPE_MARGIN_S = 60, 1
 MIN_VALID_S = 0.5                       # of frames to learn from; with less, there is no subject
 # A face at rest is not 0 in these, nor in a _raw take of Live Link Face.
 CALIBRATED_KINDS = (label_sources.TRACKER, TABLE)
@@ -72,7 +72,7 @@ def _process(report, source, options, dataset_path, aside):
                         "track, or take it by --force" % os.path.basename(source.media_path))
     duration_s = len(samples) / float(SAMPLE_RATE_HZ)
     num_frames = num_frames_of(duration_s, ANIMATION_FPS)
-    envelope = _envelope(samples)
+    envelope = long_speech_envelope(samples)
     track = read_track(source, dataset_path)
     if source.kind == PUBLISHED:
         track = _published_track(source)
@@ -94,7 +94,8 @@ def _process(report, source, options, dataset_path, aside):
     if track.kind not in FACE_FILE_KINDS:           # whose readers have judged their range
         check_weights(track.weights, track.valid, label_name, options.force, warn)
 
-    alignment = aligned(track, valid_rows, envelope, source, options, warn)
+    alignment = aligned(track, valid_rows, envelope, _media_timecode_s(source, track),
+                        options.force, warn)
     start_s = alignment["start_s"]
     check_coverage(track, start_s, duration_s, alignment["method"], options.force, warn)
     weights, valid = label_cleaning.to_animation_frames(
@@ -178,20 +179,10 @@ def _is_silent(samples):
                for start in range(0, len(samples), step))
 
 
-def _envelope(samples):
-    """speech_envelope of int16 samples of any length [frames], a minute at a time."""
-    block, margin = (int(s * SAMPLE_RATE_HZ) for s in (ENVELOPE_BLOCK_S, ENVELOPE_MARGIN_S))
-    pieces = []
-    for start in range(0, len(samples), block):
-        if pieces and len(samples) - start < margin:
-            break                       # the last piece took so short a rest with it
-        first = max(0, start - margin)
-        last = start + block if len(samples) - start - block >= margin else len(samples)
-        whole = speech_envelope(samples[first:last + margin] / INT16_SCALE)
-        num_before = (start - first) * ANIMATION_FPS // SAMPLE_RATE_HZ
-        num_frames = num_frames_of((last - start) / float(SAMPLE_RATE_HZ), ANIMATION_FPS)
-        pieces.append(whole[num_before:num_before + num_frames])
-    return np.concatenate(pieces)
+def _media_timecode_s(source, track):
+    """The media's time of day, where the labels have one to compare; else None."""
+    has_timecode = track.notes.get("timecode_s") is not None
+    return media_timecode_s(source.media_path) if has_timecode else None
 
 
 def _why_none(track):

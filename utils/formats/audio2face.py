@@ -14,11 +14,12 @@ from utils.formats.shape_table import read_shape_table
 HEAD = ("HeadRoll", "HeadPitch", "HeadYaw")     # the last columns of animation_frames.csv, in order
 
 
-def write_audio2face_json(path, weights, names, fps):
+def write_audio2face_json(path, weights, names, fps, edits=None):
     """The clip as the solver's JSON: facsNames, and one row of weightMat a frame.
 
-    weights: [frames, len(names)] in [0, 1]. Raises UserError for a rate that is no whole number:
-    Unreal importers read exportFps as an integer.
+    weights: [frames, len(names)] in [0, 1]. edits: what was changed, JSON-able; it stands at the
+    end, where readers that want the solver's own keys pass it over. Raises UserError for a rate
+    that is no whole number: Unreal importers read exportFps as an integer.
     """
     if fps != int(fps):
         raise UserError("Audio2Face's JSON counts a whole number of frames a second, and these are "
@@ -30,7 +31,7 @@ def write_audio2face_json(path, weights, names, fps):
                      % (fps, len(UNREAL_CHANNELS), len(rows), json.dumps(UNREAL_CHANNELS)))
         for frame, row in enumerate(rows):                  # an hour as lists is 0.2 GB
             stream.write((",\n" if frame else "\n") + json.dumps(row.tolist()))
-        stream.write("\n]}\n")
+        stream.write("\n]%s}\n" % ("" if edits is None else ',\n"edits": ' + json.dumps(edits)))
 
 
 def write_audio2face_csv(path, weights, names, fps):

@@ -14,14 +14,17 @@ from utils.formats.json_text import read_json
 BEAT_FPS = 60                           # of frames without times, where the file says no rate
 
 
-def write_beat_json(path, weights, names, fps):
+def write_beat_json(path, weights, names, fps, edits=None):
     """The clip as LAM writes it, which readers of BEAT's take: names, frames, metadata with fps.
 
     weights: [frames, len(names)] in [0, 1]. A frame's time is its number / fps, in seconds.
+    edits: what was changed, JSON-able; held in the metadata.
     """
     rows = np.round(unit_weights(weights, names, UNREAL_CHANNELS), 8)       # [frames, 52]
     metadata = [("fps", float(fps)), ("frame_count", len(rows)),
                 ("blendshape_names", UNREAL_CHANNELS)]
+    if edits is not None:
+        metadata.append(("edits", edits))
     with written_aside(path) as aside, open(aside, "w", newline="\n") as stream:
         stream.write('{"names": %s,\n"metadata": {%s},\n"frames": [' % (
             json.dumps(UNREAL_CHANNELS),

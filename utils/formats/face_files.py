@@ -61,10 +61,13 @@ def read_face(path, warn=print_warning, live_link_sides=BY_NAME):
 
 
 def read_face_rows(path, warn=print_warning, live_link_sides=BY_NAME):
-    """The FaceRows of a face file, rows without a face among them; else as read_face."""
+    """The FaceRows of a face file, rows without a face among them; else as read_face.
+
+    live_link_sides None: the sideways shapes are not wanted, and nothing is said of their sides.
+    """
     path = os.fspath(path)
     rows = READERS[kind_of_face_file(path)](path, warn)
-    if rows.kind == LIVE_LINK:
+    if rows.kind == LIVE_LINK and live_link_sides is not None:
         if live_link_sides == BY_APP:
             rows = rows._replace(names=tuple(_other_side(name) for name in rows.names))
         _warn_of_sides(path, rows, warn, live_link_sides)
@@ -141,6 +144,6 @@ def _warn_of_sides(path, rows, warn, live_link_sides):
         return
     other = BY_APP if live_link_sides == BY_NAME else BY_NAME
     warn("%s: the mouth moves sideways by %.2f, against the smile of that side (r %.2f): "
-         "MouthLeft/Right and JawLeft/Right are named crosswise, it seems; process_data.py and "
-         "evaluate.py take them so by --live_link_sides %s"
+         "MouthLeft/Right and JawLeft/Right are named crosswise, it seems; process_data.py, "
+         "evaluate.py and convert.py take them so by --live_link_sides %s"
          % (os.path.basename(path), found[0], found[1], other))

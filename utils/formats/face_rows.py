@@ -9,7 +9,8 @@ from utils.common.errors import UserError
 
 # start_s: the file's own time of its first row (0 where it has none; a Live Link Face take's
 # time of day). times_s float64 [frames] from there, rising. weights float32 [frames, k], 0
-# where has_face, bool [frames], is False. angles [frames, n]: a Live Link Face take's.
+# where has_face, bool [frames], is False. angles [frames, 9]: a Live Link Face take's, in
+# radians; of others [frames, 0].
 FaceRows = collections.namedtuple("FaceRows", "kind start_s times_s weights names has_face angles")
 
 CHANNEL_OF = {name.lower(): name for name in MODEL_CHANNELS}

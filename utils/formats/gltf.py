@@ -21,7 +21,7 @@ ANIMATION_NAME = "speech"               # of the animation that write_glb append
 KNOWN_RATES_HZ = (23.976, 24.0, 25.0, 29.97, 30.0, 48.0, 50.0, 59.94, 60.0, 120.0)
 
 
-def write_glb(path, weights, names, fps, avatar_path=None, warn=print_warning):
+def write_glb(path, weights, names, fps, avatar_path=None, warn=print_warning, edits=None):
     """The avatar's file with the clip appended as an animation of its morph targets.
 
     weights: [frames, len(names)] in [0, 1]; names: ARKit shapes in any order, others are left.
@@ -30,6 +30,7 @@ def write_glb(path, weights, names, fps, avatar_path=None, warn=print_warning):
     i / fps seconds. Targets without a column keep their default weight. The avatar's own
     content stays as it is: its JSON gains entries, its binary chunk gains bytes at the end.
     warn: called with a line where shapes that move have no target in the avatar.
+    edits: what was changed, JSON-able; held in the animation's extras.
     Raises ValueError for weights that do not fit, UserError for an avatar that cannot be used.
     """
     weights = np.asarray(weights)
@@ -42,6 +43,8 @@ def write_glb(path, weights, names, fps, avatar_path=None, warn=print_warning):
     _refuse_lost_images(avatar_path, path, document)
     blocks, num_bytes = _append_animation(
         avatar_path, document, len(binary), len(weights), names, fps)
+    if edits is not None:
+        document["animations"][-1]["extras"] = {"edits": edits}
     pieces = (block.content(weights[start:start + BLOCK_FRAMES], start, fps)
               for block in blocks for start in range(0, len(weights), BLOCK_FRAMES))
     write_glb_chunks(path, document, binary, num_bytes, pieces, other_chunks)

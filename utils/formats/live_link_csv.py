@@ -60,17 +60,21 @@ _SHAPE_OF_COLUMN = {name.lower(): name for name in LIVE_LINK_CSV_CHANNELS}
 _ANGLE_OF_COLUMN = {name.lower(): name for name in ANGLES}
 
 
-def write_live_link_csv(path, weights, names, fps):
-    """The clip as a Live Link Face take that starts at 00:00:00:00.000.
+def write_live_link_csv(path, weights, names, fps, angles=None, start_s=0.0):
+    """The clip as a Live Link Face take.
 
-    weights: [frames, len(names)] in [0, 1]; the 52 names in any order. Head and eye angles
-    are 0. Raises ValueError for a missing channel, NaN, or weights out of range.
+    weights: [frames, len(names)] in [0, 1]; the 52 names in any order.
+    angles: [frames, 9] radians, in the order ANGLES; None: all 0.
+    start_s: time of day of the first row, in seconds.
+    Raises ValueError for a missing channel, NaN, or weights out of range.
     """
     weights = unit_weights(weights, names, LIVE_LINK_CSV_CHANNELS)          # [frames, 52]
     frame_times_s = np.arange(len(weights)) / float(fps)
+    if angles is None:
+        angles = np.zeros((len(weights), len(ANGLES)))
     write_live_link_take(path, LiveLinkTake(
-        0.0, frame_times_s, weights, LIVE_LINK_CSV_CHANNELS,
-        np.zeros((len(weights), len(ANGLES))), ANGLES, np.ones(len(weights), bool)))
+        start_s, frame_times_s, weights, LIVE_LINK_CSV_CHANNELS, angles, ANGLES,
+        np.ones(len(weights), bool)))
 
 
 def write_live_link_take(path, take):
@@ -147,11 +151,13 @@ def read_live_link_take(path, warn=print_warning):
 
 
 def read_live_link_rows(path, warn):
-    """The FaceRows of a take: weights in 0..1, start_s its time of day."""
+    """The FaceRows of a take: weights in 0..1, start_s its time of day, the nine ANGLES."""
     take = read_live_link_take(path, warn)
     weights = in_unit_range(path, take.weights, warn).astype(np.float32)
+    angles = np.zeros((len(weights), len(ANGLES)), np.float32)  # 0 where the file lacks one
+    angles[:, [ANGLES.index(name) for name in take.angle_names]] = take.angles
     return FaceRows(LIVE_LINK, take.start_s, take.times_s, weights, take.names, take.has_face,
-                    take.angles)
+                    angles)
 
 
 def _is_zero(cells):

@@ -1,4 +1,5 @@
 """This project's own animation file: numpy's .npz of weights, names and fps."""
+import json
 import zipfile
 
 import numpy as np
@@ -12,13 +13,18 @@ NPZ_KEYS = ("weights", "names", "fps")
 MAX_ARRAY_BYTES = 1 << 30               # unpacked: a zip of 1 MB can hold a gigabyte of zeros
 
 
-def write_npz(path, weights, names, fps):
-    """weights float32 [frames, len(names)] in [0, 1], names [len(names)], fps; compressed."""
+def write_npz(path, weights, names, fps, edits=None):
+    """weights float32 [frames, len(names)] in [0, 1], names [len(names)], fps; compressed.
+
+    edits: what was changed, JSON-able; held as a string of JSON called `edits`.
+    """
     weights = np.asarray(weights, dtype=np.float32)
     if weights.ndim != 2 or weights.shape[1] != len(names):
         raise ValueError("weights are %s for %d names" % (weights.shape, len(names)))
     with written_aside(path) as aside, open(aside, "wb") as stream:
-        np.savez_compressed(stream, weights=weights, names=np.array(names), fps=np.float64(fps))
+        more = {} if edits is None else {"edits": np.array(json.dumps(edits))}
+        np.savez_compressed(stream, weights=weights, names=np.array(names), fps=np.float64(fps),
+                            **more)
 
 
 def read_npz(path):

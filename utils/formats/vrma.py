@@ -55,25 +55,26 @@ SPREADING = ("mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStre
 PRESETS = ("aa", "ih", "ou", "ee", "oh", "blinkLeft", "blinkRight")
 
 
-def write_vrma(path, weights, names, fps):
+def write_vrma(path, weights, names, fps, edits=None):
     """The clip for a Perfect Sync model, whose custom expressions bear ARKit's names.
 
     weights: [frames, len(names)] in [0, 1]. Key i stands at i / fps seconds.
+    edits: what was changed, JSON-able; held in the animation's extras.
     """
     weights = unit_weights(weights, names, UNREAL_CHANNELS)                 # [frames, 52]
     columns = [(name[0].upper() + name[1:], place) for place, name in enumerate(UNREAL_CHANNELS)]
     columns += [(name, place) for place, name in enumerate(UNREAL_CHANNELS) if name not in SELDOM]
-    _write(path, "custom", columns, weights, fps)
+    _write(path, "custom", columns, weights, fps, edits)
 
 
-def write_vrma_presets(path, weights, names, fps):
+def write_vrma_presets(path, weights, names, fps, edits=None):
     """The clip for any other VRM 1.0 model: its five vowels, and each eye's blink.
 
-    weights: as write_vrma.
+    weights, edits: as write_vrma.
     """
     weights = unit_weights(weights, names, UNREAL_CHANNELS)                 # [frames, 52]
     _write(path, "preset", [(name, place) for place, name in enumerate(PRESETS)],
-           preset_weights(weights, UNREAL_CHANNELS), fps)
+           preset_weights(weights, UNREAL_CHANNELS), fps, edits)
 
 
 def preset_weights(weights, names):
@@ -97,7 +98,7 @@ def preset_weights(weights, names):
     return np.clip(np.stack(vowels + tuple(eyes.T), axis=1), 0.0, 1.0)
 
 
-def _write(path, kind, columns, weights, fps):
+def _write(path, kind, columns, weights, fps, edits):
     """columns: [(expression, column of weights)], all of one kind, "custom" or "preset"."""
     if not len(weights):
         raise ValueError("a clip without a frame")
@@ -127,6 +128,8 @@ def _write(path, kind, columns, weights, fps):
         "channels": [{"sampler": column,
                       "target": {"node": num_bones + place, "path": "translation"}}
                      for place, (_, column) in enumerate(columns)]}]
+    if edits is not None:
+        document["animations"][0]["extras"] = {"edits": edits}
     write_glb_chunks(path, document, b"", appended.num_bytes, _pieces(weights, fps))
 
 

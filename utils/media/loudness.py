@@ -2,11 +2,13 @@
 import numpy as np
 import scipy.signal
 
-from utils.common.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
+from utils.common.constants import ANIMATION_FPS, INT16_SCALE, SAMPLE_RATE_HZ
 from utils.common.curve_math import runs
+from utils.common.resample import num_frames_of
 
 RUMBLE_HZ = 80.0                # recordings carry rumble, faces do not follow it
 ENVELOPE_S = 0.1
+BLOCK_S, MARGIN_S = 60, 1       # of a long recording: what is filtered at a time, and its ends
 FLOOR_DB = -40.0                # quieter than that below the 95th percentile is all alike
 SILENT_DB = -30.0               # below the clip's own 95th percentile
 SILENT_S = 0.3                  # a shorter gap belongs to the speech
@@ -29,6 +31,22 @@ def speech_envelope(samples):
     """[frames] loudness of the speech in `samples` (float, 16 kHz), without rumble."""
     above = scipy.signal.butter(4, RUMBLE_HZ, "highpass", fs=SAMPLE_RATE_HZ, output="sos")
     return loudness_envelope(scipy.signal.sosfiltfilt(above, samples), ENVELOPE_S)
+
+
+def long_speech_envelope(samples):
+    """speech_envelope of int16 samples of any length [frames], a minute at a time."""
+    block, margin = (int(s * SAMPLE_RATE_HZ) for s in (BLOCK_S, MARGIN_S))
+    pieces = []
+    for start in range(0, len(samples), block):
+        if pieces and len(samples) - start < margin:
+            break                       # the last piece took so short a rest with it
+        first = max(0, start - margin)
+        last = start + block if len(samples) - start - block >= margin else len(samples)
+        whole = speech_envelope(samples[first:last + margin] / INT16_SCALE)
+        num_before = (start - first) * ANIMATION_FPS // SAMPLE_RATE_HZ
+        num_frames = num_frames_of((last - start) / float(SAMPLE_RATE_HZ), ANIMATION_FPS)
+        pieces.append(whole[num_before:num_before + num_frames])
+    return np.concatenate(pieces)
 
 
 def level_db(envelope):
