@@ -1,4 +1,4 @@
-"""Files of every format, damaged by hypothesis: read, or refused in a line; quickly, in little memory.
+"""Damaged files of every format: read, or refused in a line; quickly and in little memory.
 
     python -m pytest -q tests                   a few hundred of each
     python -m pytest -q -m slow tests/formats   5,000 of each

@@ -23,8 +23,8 @@ STRANGE = [json.loads(text) for text in (
     "1e308", "-1e308", "1e-320", '""', '"jawOpen"', '"VEC3"', '"\\ud800"', '"1"', "[]", "{}",
     "[[]]", "[{}]", '{"a": 1}', "5126", "[null, null, null, null, null]")] + [
         10 ** 400, [[[[[[[[]]]]]]]], float("nan"), float("inf")]
-CELLS = [b"", b" ", b"nan", b"inf", b"-inf", b"1e999", b"-1", b"99", b"1e308", b"1,5", b"x", b"\xff",
-         b"0" * 400, b"9" * 400, b"\0", b'"', b'""', b"00:00:00:00.000", b"23:59:59:59.999", b"1:2",
+CELLS = [b"", b" ", b"nan", b"inf", b"-inf", b"1e999", b"-1", b"99", b"1e308", b"1,5", b"x",
+         b"\xff", b"0" * 400, b"9" * 400, b"\0", b'"', b'""', b"00:00:00:00.000", b"23:59:59:59.999", b"1:2",
          b"JawOpen", b"timecode", b"time", b"1e-320", b"-0", b"0x10", b"1_0", b"\xd9\xa3"]
 
 NUM_KINDS, NUM_WORDS = 6, 256
