@@ -89,8 +89,8 @@ def _checked(path, intervals):
                             % (path, name, start_s, end_s))
         # Half a frame of overlap is rounding; a restart at 0 is another clip's times.
         if start_s < previous_s - 0.02:
-            raise UserError("%s: %.80r begins at %g s, after something that begins at %g s; give one "
-                            "clip's times, in order" % (path, name, start_s, previous_s))
+            raise UserError("%s: %.80r begins at %g s, after something that begins at %g s; give "
+                            "one clip's times, in order" % (path, name, start_s, previous_s))
         previous_s = start_s
     return intervals
 
