@@ -7,6 +7,7 @@ three columns are p b m, open vowels and silence of the recordings without a cap
 step can stream; its look-ahead stands at the end of its line, none where nothing does.
 
     smooth N        symmetric binomial FIR of N frames on all channels; (N - 1) / 2 frames
+    savgol N        --smooth N of run_voca.py: Savitzky-Golay; (N - 1) / 2 frames
     gate            the opening fades out once the sound has been 30 dB below its loudest for 0.13 s
     sharpen K       the opening plus K times what it differs from its mean over 5 frames; 2 frames
     toe A           the part A of the widest opening lately is taken off it; the rest is stretched
@@ -24,6 +25,7 @@ from utils.animation.animator import SpeechAnimator
 from utils.common.channels import mouth_opening
 from utils.common.constants import ANIMATION_FPS
 from utils.common.errors import run_script
+from utils.dataset.label_cleaning import smoothed
 from utils.media.loudness import loudness_envelope, silent_frames, speech_envelope
 from utils.scoring import metrics
 from utils.scoring.phone_spans import bilabial_spans, open_spans
@@ -40,6 +42,11 @@ def smooth(face, samples, num_taps):
     padded = np.pad(face.weights, ((num_taps // 2,) * 2, (0, 0)), mode="edge")
     taps = np.array(BINOMIAL[num_taps])[:, np.newaxis]
     return Face(scipy.signal.convolve(padded, taps, mode="valid"), face.names)
+
+
+def savgol(face, samples, num_frames):
+    return Face(smoothed(face.weights, np.ones(len(face.weights), bool), ANIMATION_FPS,
+                         (num_frames - 1) / 2.0 / ANIMATION_FPS), face.names)
 
 
 def gate(face, samples):
@@ -91,7 +98,9 @@ def with_opening(face, opening):
 
 STEPS = collections.OrderedDict([
     ("network alone", ()),
-    ("smooth 3", ((smooth, 3),)), ("smooth 5", ((smooth, 5),)), ("gate", ((gate,),)),
+    ("smooth 3", ((smooth, 3),)), ("smooth 5", ((smooth, 5),)), ("savgol 5", ((savgol, 5),)),
+    ("savgol 7", ((savgol, 7),)), ("savgol 9", ((savgol, 9),)), ("savgol 11", ((savgol, 11),)),
+    ("gate", ((gate,),)),
     ("sharpen 0.5", ((sharpen, 0.5),)), ("sharpen 1", ((sharpen, 1.0),)),
     ("toe 0.05", ((toe, 0.05),)), ("toe 0.1", ((toe, 0.1),)), ("toe 0.15", ((toe, 0.15),)),
     ("toe 0.2", ((toe, 0.2),)),
