@@ -22,10 +22,15 @@ from utils.deepspeech.acoustic_stream import AcousticStream
 
 
 class DeepSpeechFeatures:
-    """One stream: the acoustic stream, and the timeline from 50 steps to 30 frames a second."""
+    """One stream: the acoustic stream, and the timeline from 50 steps to 30 frames a second.
 
-    def __init__(self, acoustic_graph):
+    early_frames: run the graph as soon as so many more frames can be made, instead of waiting for
+    a full run; None waits. The numbers are the same to the bit.
+    """
+
+    def __init__(self, acoustic_graph, early_frames=None):
         self._acoustic = AcousticStream(acoustic_graph)
+        self._early_frames = early_frames
         self.reset()
 
     def reset(self):
@@ -39,10 +44,12 @@ class DeepSpeechFeatures:
     def feed(self, samples):
         self._num_samples += len(samples)
         self._add_steps(self._acoustic.feed(samples))
-        num_steps = self._first_step + len(self._steps)
-        if num_steps:
-            # Frame i lies between steps; the later one must be there.
-            self._add_frames((num_steps - 1) * ANIMATION_FPS // ACOUSTIC_FPS + 1)
+        self._add_frames(self._frames_of(0))
+        if self._early_frames:
+            num_ready = self._frames_of(self._acoustic.num_steps_held)
+            if num_ready - self._num_frames >= self._early_frames:
+                self._add_steps(self._acoustic.early())
+                self._add_frames(num_ready)
         return self._ready_windows()
 
     def finish(self):
@@ -54,12 +61,20 @@ class DeepSpeechFeatures:
                 future_frames, axis=0)])
         return self._ready_windows()
 
+    def _frames_of(self, num_more_steps):
+        """How many frames the steps so far and `num_more_steps` make, counted from the start."""
+        num_steps = self._first_step + len(self._steps) + num_more_steps
+        # Frame i lies between steps; the later one must be there.
+        return (num_steps - 1) * ANIMATION_FPS // ACOUSTIC_FPS + 1 if num_steps else 0
+
     def _add_steps(self, probabilities):
         scores = np.log(np.maximum(probabilities, np.float32(PROBABILITY_FLOOR)))
         self._steps = np.concatenate([self._steps, scores])
 
     def _add_frames(self, num_frames):
         """Have the first `num_frames` frames of the stream made."""
+        if num_frames <= self._num_frames:
+            return
         # Positions in whole numbers, thirds of a step here: no drift, however long it runs.
         thirds = np.arange(self._num_frames, num_frames) * ACOUSTIC_FPS
         before = thirds // ANIMATION_FPS - self._first_step
@@ -70,7 +85,7 @@ class DeepSpeechFeatures:
         if self._num_frames == 0:
             frames = np.concatenate([frames[:1].repeat(WINDOW_PAST_FRAMES, axis=0), frames])
         self._frames = np.concatenate([self._frames, frames])
-        self._num_frames = max(self._num_frames, num_frames)
+        self._num_frames = num_frames
         next_step = min(self._num_frames * ACOUSTIC_FPS // ANIMATION_FPS - self._first_step, last)
         self._steps = self._steps[next_step:]
         self._first_step += next_step
