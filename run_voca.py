@@ -24,9 +24,9 @@ never changed.
 import argparse
 import os
 
-from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, DEFAULT_EYE_SEED, MAX_FPS, MIN_FPS
+from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, MAX_FPS, MIN_FPS
 from utils.common.errors import run_script
-from utils.common.script_flags import add_model_flags, frame_rate
+from utils.common.script_flags import add_eye_flags, add_model_flags, frame_rate
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
 
 
@@ -40,10 +40,7 @@ def get_parser():
                         help="default: ./animation_output/<audio name>")
     parser.add_argument("--fps", type=frame_rate(MIN_FPS, MAX_FPS), default=ANIMATION_FPS,
                         help="%d to %d (%%(default)s)" % (MIN_FPS, MAX_FPS))
-    parser.add_argument("--no_eye_motion", action="store_true",
-                        help="add no blinks and brow raises to what the network says")
-    parser.add_argument("--seed", type=seed, default=DEFAULT_EYE_SEED,
-                        help="of the blinks and brow raises (%(default)s)")
+    add_eye_flags(parser)
     parser.add_argument("--formats", type=format_names, default=",".join(DEFAULT_FORMATS),
                         metavar="NAME,NAME", help="which files of weights (%%(default)s); there are %s"
                                                    % ", ".join(FORMATS))
@@ -67,14 +64,6 @@ def format_names(text):
         raise argparse.ArgumentTypeError("%r; expected some of %s, each once, with commas between"
                                          % (text, ", ".join(FORMATS)))
     return names
-
-
-def seed(text):
-    """argparse type of --seed: what numpy's generator takes."""
-    value = int(text)                           # argparse words the ValueError
-    if not 0 <= value < 2 ** 32:
-        raise argparse.ArgumentTypeError("%s is not from 0 to 2**32 - 1" % text)
-    return value
 
 
 def main():

@@ -4,6 +4,7 @@ from utils.common.constants import (TTA_COPIES, PROFILE_REFERENCE, REFERENCE_CHU
                                     RELEASED_WIDTH, SAMPLE_RATE_HZ)
 from utils.common.errors import UserError
 from utils.deepspeech.acoustic_graph import load_acoustic_graph
+from utils.deepspeech.native_windows import look_ahead_s
 from utils.deepspeech.vtlp import VtlpAveragedGraph
 from utils.deepspeech.windows import SpeechFeatureStream
 from utils.network.checkpoint import read_checkpoint_info, resolve_checkpoint
@@ -80,6 +81,12 @@ class SpeechAnimator:
     def finish(self):
         """Weights [n, 52] of the frames still held back; the stream is then at its end."""
         return self._weights(self._features.finish())
+
+    def look_ahead_s(self, early_frames=None):
+        """[(what, seconds)] whose sum is how long after its sound a frame comes, at worst."""
+        if self.profile == PROFILE_REFERENCE:
+            return [("chunk of the reference profile", self._reference_chunk_s)]
+        return look_ahead_s(self._acoustic_graph.num_steps, early_frames)
 
     def eye_motion(self, seed):
         """An EyeMotion for a stream of this network's; None for no seed or a published network."""

@@ -2,8 +2,8 @@
 import argparse
 import os
 
-from utils.common.constants import (DEFAULT_CHECKPOINT, DEFAULT_GRAPH, TTA_COPIES,
-                                    repository_path)
+from utils.common.constants import (DEFAULT_CHECKPOINT, DEFAULT_EYE_SEED, DEFAULT_GRAPH,
+                                    TTA_COPIES, repository_path)
 
 
 def add_model_flags(parser):
@@ -26,6 +26,22 @@ def add_tta_flag(parser):
                         help="test-time augmentation: VTLP copies of the voice whose features are "
                              "averaged, each a run of GRAPH (%d, and 1 for graphs as wide as the "
                              "released; 1 misses more closures)" % TTA_COPIES)
+
+
+def add_eye_flags(parser):
+    """Add --no_eye_motion and --seed to an argparse parser."""
+    parser.add_argument("--no_eye_motion", action="store_true",
+                        help="add no blinks and brow raises to what the network says")
+    parser.add_argument("--seed", type=seed, default=DEFAULT_EYE_SEED,
+                        help="of the blinks and brow raises (%(default)s)")
+
+
+def seed(text):
+    """argparse type of --seed: what numpy's generator takes."""
+    value = int(text)                           # argparse words the ValueError
+    if not 0 <= value < 2 ** 32:
+        raise argparse.ArgumentTypeError("%s is not from 0 to 2**32 - 1" % text)
+    return value
 
 
 def frame_rate(least, most):

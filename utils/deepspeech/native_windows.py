@@ -16,9 +16,13 @@ would say that every letter is certain). There are ceil(N * 30 / 16000) frames.
 """
 import numpy as np
 
-from utils.common.constants import (ACOUSTIC_FPS, ANIMATION_FPS, NUM_LETTERS, PROBABILITY_FLOOR,
-                                    SAMPLE_RATE_HZ, WINDOW_FRAMES, WINDOW_PAST_FRAMES)
+from utils.common.constants import (ACOUSTIC_FPS, ANIMATION_FPS, CONTEXT_FRAMES, NUM_LETTERS, PROBABILITY_FLOOR,
+                                    MFCC_STEP_SAMPLES, MFCC_WINDOW_SAMPLES, SAMPLE_RATE_HZ,
+                                    WINDOW_FRAMES, WINDOW_PAST_FRAMES)
 from utils.deepspeech.acoustic_stream import AcousticStream
+
+FUTURE_FRAMES = WINDOW_FRAMES - 1 - WINDOW_PAST_FRAMES
+MAX_STEP_AFTER_FRAME = 2 / 3.0          # of a step: 50 steps, 30 frames
 
 
 class DeepSpeechFeatures:
@@ -56,9 +60,8 @@ class DeepSpeechFeatures:
         self._add_steps(self._acoustic.finish())
         self._add_frames(num_animation_frames(self._num_samples))
         if len(self._frames):
-            future_frames = WINDOW_FRAMES - 1 - WINDOW_PAST_FRAMES
             self._frames = np.concatenate([self._frames, self._frames[-1:].repeat(
-                future_frames, axis=0)])
+                FUTURE_FRAMES, axis=0)])
         return self._ready_windows()
 
     def _frames_of(self, num_more_steps):
@@ -97,6 +100,29 @@ class DeepSpeechFeatures:
             windows[:, offset] = self._frames[offset:offset + num_windows]
         self._frames = self._frames[num_windows:]
         return windows
+
+
+def look_ahead_s(num_steps, early_frames=None):
+    """[(what, seconds)]: why a frame comes later than its sound; the sum is the worst case.
+
+    num_steps: of the acoustic graph's run; early_frames: see DeepSpeechFeatures.
+    """
+    if early_frames:
+        between_s = float(MAX_STEP_AFTER_FRAME) / ACOUSTIC_FPS
+        block = ("frames in a run of the graph", (early_frames - 1.0) / ANIMATION_FPS)
+    else:
+        # Frame i needs step ceil(i * 50 / 30), which comes with the rest of its run.
+        steps = np.arange(num_steps * ANIMATION_FPS) * ACOUSTIC_FPS / float(ANIMATION_FPS)
+        last_of_run = np.ceil((np.ceil(steps) + 1) / num_steps) * num_steps - 1
+        between_s = 0.0
+        block = ("the graph's run of %d steps" % num_steps,
+                 (last_of_run - steps).max() / ACOUSTIC_FPS)
+    return [("acoustic context, %d vectors" % CONTEXT_FRAMES,
+             CONTEXT_FRAMES * MFCC_STEP_SAMPLES / float(SAMPLE_RATE_HZ)),
+            ("window of samples of a vector", MFCC_WINDOW_SAMPLES / float(SAMPLE_RATE_HZ)),
+            ("window of the network, %d frames" % FUTURE_FRAMES,
+             FUTURE_FRAMES / float(ANIMATION_FPS)),
+            ("from a frame to the next step", between_s), block]
 
 
 def num_animation_frames(num_samples):
