@@ -4,7 +4,7 @@ Two clocks meet here: the sound's, which counts samples, and that of the frames,
 second. Sound is taken at the pace at which it is heard, however early it came. A frame is sent
 `latency_s` after its sound was heard, the same for every frame, so that none jumps.
 
-- Sound that comes too late stands still for silence: after GAP_S, zeros are heard.
+- Where sound does not come in time, the face waits for GAP_S; then silence is heard.
 - After idle_after_s of silence the network rests: the face closes its mouth, and blinks.
 - A face that cannot keep up leaves out frames, and in the end sound. Never their order changes.
 
@@ -25,6 +25,7 @@ MAX_FRAME_LATE_S = 0.1      # a frame later than that is left out where the next
 MAX_SOUND_LATE_S = 3.0      # sound that waits longer than that is left out
 FIRST_SOUND_S = 0.5         # a face that waits longer for its first sound begins to blink
 TOWARDS_REST = 0.3          # of the way, in each idle frame
+MIN_WAIT_S = 1e-3
 # A sound card's clock may run faster than ours: what arrives early for long is taken sooner.
 CLOCK_WINDOW_S, MAX_CLOCK_ERROR, MAX_EARLY_S = 5.0, 1e-3, 0.25
 
@@ -170,10 +171,12 @@ class LiveFace(object):
             return
         rate_hz = self._sound.rate_hz
         chunk = np.zeros(int(round(CHUNK_S * rate_hz)), np.float32)
-        while self._sound_start_s + self._num_taken / float(rate_hz) + GAP_S < now_s:
-            if not self._in_gap:
-                self._in_gap = True
-                self.num_gaps += 1
+        if not self._in_gap:
+            if self._sound_start_s + self._num_taken / float(rate_hz) + GAP_S >= now_s:
+                return
+            self._in_gap = True
+            self.num_gaps += 1
+        while self._sound_start_s + (self._num_taken + len(chunk)) / float(rate_hz) <= now_s:
             self._take(chunk)
             if self._stream_start is None:
                 self._sound_start_s, self._num_taken = None, 0
@@ -196,7 +199,7 @@ class LiveFace(object):
             self.num_late += int(round(num_left_out / rate_hz * self.fps))
             self._waiting = []
             self._preroll.clear()
-            self._begin_stream()
+            self._begin_stream()                # a seam in the sound: the network begins anew
 
     def _end_of_sound(self):
         if self._stream_start is not None:
@@ -298,17 +301,19 @@ class LiveFace(object):
             self._add_frame(self._rest, now_s, True)
 
     def _next_step_s(self, now_s):
+        """When a frame is due, a chunk of sound has been heard, or a gap begins."""
         wake_s = np.inf
         if self._sound_start_s is not None:
             head = self._sound.head()
-            num_taken = self._num_taken + (head[0] if head else 0)
-            wake_s = self._sound_start_s + num_taken / float(self._sound.rate_hz)
-            if not head:                        # more may come, or a gap begins
-                wake_s += GAP_S
+            heard_s = self._num_taken / float(self._sound.rate_hz) + self._sound_start_s
+            if head is not None:
+                wake_s = heard_s + head[0] / float(self._sound.rate_hz)
+            elif self._idle_after_s is not None:
+                wake_s = heard_s + (CHUNK_S if self._in_gap else GAP_S + MIN_WAIT_S)
         if self._due:
             wake_s = min(wake_s, self._due[0].due_s)
-        elif self._last_due_s is not None:
-            wake_s = min(wake_s, self._last_due_s + self._period_s)
-        else:
+        elif self._last_due_s is None:
             wake_s = min(wake_s, self._begun_s + FIRST_SOUND_S)
-        return wake_s
+        elif self._stream_start is None:
+            wake_s = min(wake_s, self._last_due_s + self._period_s)
+        return max(wake_s, now_s + MIN_WAIT_S)
