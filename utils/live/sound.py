@@ -20,7 +20,7 @@ MIN_RATE_HZ, MAX_RATE_HZ = 4000, 192000
 MAX_CHANNELS = 8
 SAMPLE_FORMATS = {"s16": np.dtype("<i2"), "f32": np.dtype("<f4")}
 LARGEST_FLOAT = 4.0                     # beyond it a float is no sound in -1..1
-WAV_HEADS = (b"RIFF", b"RIFX", b"RF64")
+WAV_HEADS, HEAD_BYTES = (b"RIFF", b"RIFX", b"RF64"), 4
 HALF_FILTER_ZEROS, KAISER_BETA = 10, 5.0    # as scipy.signal.resample_poly has them
 
 
@@ -96,7 +96,7 @@ class PcmDecoder(object):
         self._warn = warn
         self._told = False
         self._rest = b""
-        self._is_first = True
+        self._head = b""                                    # the first bytes of the stream
 
     def feed(self, payload):
         """float32 [any] that the bytes `payload` complete.
@@ -104,9 +104,9 @@ class PcmDecoder(object):
         Raises UserError where the stream begins as a wav file does.
         """
         self._rest += bytes(payload)
-        if self._is_first and len(self._rest) >= 4:
-            self._is_first = False
-            if self._rest[:4] in WAV_HEADS:
+        if len(self._head) < HEAD_BYTES:
+            self._head += bytes(payload[:HEAD_BYTES - len(self._head)])
+            if self._head in WAV_HEADS:
                 raise UserError("the sound begins with the header of a wav; raw PCM is expected: "
                                 "ffmpeg -i FILE -f s16le -ar 16000 -ac 1 -")
         size = self._dtype.itemsize * self._num_channels
