@@ -28,9 +28,9 @@ none.
 import argparse
 import os
 
-from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, DEFAULT_EYE_SEED, MAX_FPS, MIN_FPS
+from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, MAX_FPS, MIN_FPS
 from utils.common.errors import run_script
-from utils.common.script_flags import add_model_flags, frame_rate, seed
+from utils.common.script_flags import add_eye_flags, add_model_flags, frame_rate
 from utils.editing.flags import add_edit_flags, check_edit_flags, edits_of
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
 
@@ -45,10 +45,7 @@ def get_parser():
                         help="default: ./animation_output/<audio name>")
     parser.add_argument("--fps", type=frame_rate(MIN_FPS, MAX_FPS), default=ANIMATION_FPS,
                         help="%d to %d (%%(default)s)" % (MIN_FPS, MAX_FPS))
-    parser.add_argument("--no_eye_motion", action="store_true",
-                        help="add no blinks and brow raises to what the network says")
-    parser.add_argument("--seed", type=seed, default=DEFAULT_EYE_SEED,
-                        help="of the blinks and brow raises (%(default)s)")
+    add_eye_flags(parser)
     parser.add_argument("--formats", type=format_names, default=",".join(DEFAULT_FORMATS),
                         metavar="NAME,NAME", help="which files of weights (%%(default)s); there are %s"
                                                    % ", ".join(FORMATS))

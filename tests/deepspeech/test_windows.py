@@ -53,6 +53,30 @@ def test_blocks_never_change_a_bit(acoustic_files, container, profile):
         stream.reset()
 
 
+@pytest.mark.parametrize("container", ["pb", "tflite"])
+def test_early_frames_have_the_same_bits(acoustic_files, container):
+    graph = load_acoustic_graph(getattr(acoustic_files, container))
+    samples = acoustic_files.samples[:LONG_ENOUGH]
+    expected = speech_windows(graph, samples, "deepspeech")
+    for early_frames, block in ((1, 320), (3, 777)):
+        stream = SpeechFeatureStream(graph, "deepspeech", early_frames=early_frames)
+        np.testing.assert_array_equal(windows_by_blocks(stream, samples, lambda: block), expected)
+
+
+def test_early_frames_wait_for_no_full_run():
+    stream = SpeechFeatureStream(CountingGraph(), "deepspeech", early_frames=1)
+    num_frames, worst_s, best_s = 0, 0.0, 1.0
+    for num_samples in range(320, 64000, 320):
+        for _ in stream.feed(np.zeros(320, np.float32)):
+            late_s = num_samples / 16000.0 - num_frames / 30.0
+            worst_s, best_s = max(worst_s, late_s), min(best_s, late_s)
+            num_frames += 1
+    # 7 frames of window, 9 MFCC vectors of context and one window of samples; and up to two
+    # thirds of a step to the next step, and up to a block.
+    ahead_s = 7 / 30.0 + 9 * 0.02 + 0.032
+    assert ahead_s <= best_s and worst_s <= ahead_s + 0.04 / 3 + 0.02
+
+
 @pytest.mark.parametrize("profile", FEATURE_PROFILES)
 def test_one_sample_at_a_time(acoustic_files, profile):
     graph = load_acoustic_graph(acoustic_files.tflite)

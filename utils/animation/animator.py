@@ -1,10 +1,10 @@
-"""From an audio file to the files of its animation: the pipeline behind run_voca.py."""
-
+"""Speech to weights, block by block: one checkpoint and one acoustic graph, loaded once."""
 from utils.animation.eye_motion import EyeMotion
 from utils.common.constants import (TTA_COPIES, PROFILE_REFERENCE, REFERENCE_CHUNK_S,
                                     RELEASED_WIDTH, SAMPLE_RATE_HZ)
 from utils.common.errors import UserError
 from utils.deepspeech.acoustic_graph import load_acoustic_graph
+from utils.deepspeech.native_windows import look_ahead_s
 from utils.deepspeech.vtlp import VtlpAveragedGraph
 from utils.deepspeech.windows import SpeechFeatureStream
 from utils.network.checkpoint import read_checkpoint_info, resolve_checkpoint
@@ -58,10 +58,16 @@ class SpeechAnimator:
         self._model = VocaModel.from_checkpoint(prefix, style)
         self.start()
 
-    def start(self, sample_rate_hz=SAMPLE_RATE_HZ):
-        """Begin a stream; only the `reference` profile takes another rate than 16 kHz."""
+    def start(self, sample_rate_hz=SAMPLE_RATE_HZ, early_frames=None):
+        """Begin a stream; only the `reference` profile takes another rate than 16 kHz.
+
+        early_frames: run the graph for every so many frames, so that they come up to 0.3 s sooner;
+        None runs it when its 16 steps are full, which is cheapest. The weights are the same. The
+        `reference` profile works in its chunks, always.
+        """
         self._features = SpeechFeatureStream(
-            self._acoustic_graph, self.profile, sample_rate_hz, self._reference_chunk_s)
+            self._acoustic_graph, self.profile, sample_rate_hz, self._reference_chunk_s,
+            early_frames)
         self._eye_motion = self.eye_motion(self._eye_motion_seed)
 
     def feed(self, samples):
@@ -75,6 +81,12 @@ class SpeechAnimator:
     def finish(self):
         """Weights [n, 52] of the frames still held back; the stream is then at its end."""
         return self._weights(self._features.finish())
+
+    def look_ahead_s(self, early_frames=None):
+        """[(what, seconds)] whose sum is how long after its sound a frame comes, at worst."""
+        if self.profile == PROFILE_REFERENCE:
+            return [("chunk of the reference profile", self._reference_chunk_s)]
+        return look_ahead_s(self._acoustic_graph.num_steps, early_frames)
 
     def eye_motion(self, seed):
         """An EyeMotion for a stream of this network's; None for no seed or a published network."""

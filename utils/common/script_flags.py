@@ -2,8 +2,8 @@
 import argparse
 import os
 
-from utils.common.constants import (DEFAULT_CHECKPOINT, DEFAULT_GRAPH, TTA_COPIES,
-                                    repository_path)
+from utils.common.constants import (DEFAULT_CHECKPOINT, DEFAULT_EYE_SEED, DEFAULT_GRAPH,
+                                    TTA_COPIES, repository_path)
 
 
 def add_model_flags(parser):
@@ -26,6 +26,14 @@ def add_tta_flag(parser):
                         help="test-time augmentation: VTLP copies of the voice whose features are "
                              "averaged, each a run of GRAPH (%d, and 1 for graphs as wide as the "
                              "released; 1 misses more closures)" % TTA_COPIES)
+
+
+def add_eye_flags(parser):
+    """Add --no_eye_motion and --seed to an argparse parser."""
+    parser.add_argument("--no_eye_motion", action="store_true",
+                        help="add no blinks and brow raises to what the network says")
+    parser.add_argument("--seed", type=seed, default=DEFAULT_EYE_SEED,
+                        help="of the blinks and brow raises (%(default)s)")
 
 
 def seed(text):

@@ -29,6 +29,7 @@ class AcousticStream:
         self._samples = np.zeros(0, np.float32)
         self._vectors = _zero_vectors()                     # [9 then 18, 26]
         self._state = self.acoustic_graph.zero_state()
+        self._num_early = 0                                 # steps of the next run given already
 
     def feed(self, samples):
         """Take `samples` float32 [any], 16 kHz in [-1, 1).
@@ -42,6 +43,30 @@ class AcousticStream:
             self._add_vectors(self._vectors_for_a_run())
             rows.append(self._run())
         return np.concatenate(rows)
+
+    @property
+    def num_steps_held(self):
+        """Steps whose whole context is here, but whose run is not full: early() gives them."""
+        num_vectors = len(self._vectors) + num_full_windows(len(self._samples))
+        return max(num_vectors - CONTEXT_WINDOW_FRAMES + 1 - self._num_early, 0)
+
+    def early(self):
+        """Probabilities of the steps held, [n, 29]: the bits of the full run, before it is full.
+
+        The network does not look back from a later step to an earlier one, so silence stands for
+        what has not come yet. The state is kept: the run is made once more when it is full.
+        """
+        num_steps = self._num_early + self.num_steps_held
+        # The same groups of rows as in the full run: products of other shapes may round otherwise.
+        num_samples = (MFCC_STEP_SAMPLES * (self._vectors_for_a_run() - 1)) + MFCC_WINDOW_SAMPLES
+        samples = np.zeros(num_samples, np.float32)
+        samples[:len(self._samples)] = self._samples
+        vectors = np.concatenate([self._vectors, mfcc(frames_of_samples(samples))])
+        probabilities, _ = self.acoustic_graph.run(
+            _contexts(vectors, self.acoustic_graph.num_steps), self._state)
+        rows = probabilities[self._num_early:num_steps]
+        self._num_early = num_steps
+        return rows
 
     def finish(self):
         """The rest [n, 29]. In all there are (0 if N < 512 else 1 + (N-512)//320) + 1 rows."""
@@ -65,11 +90,16 @@ class AcousticStream:
     def _run(self):
         num_steps = min(self.acoustic_graph.num_steps,
                         len(self._vectors) - CONTEXT_WINDOW_FRAMES + 1)
-        contexts = np.stack([self._vectors[step:step + CONTEXT_WINDOW_FRAMES]
-                             for step in range(num_steps)])             # [n, 19, 26]
+        contexts = _contexts(self._vectors, num_steps)
         self._vectors = self._vectors[num_steps:]
         probabilities, self._state = self.acoustic_graph.run(contexts, self._state)
-        return probabilities
+        num_early, self._num_early = self._num_early, 0
+        return probabilities[num_early:]
+
+
+def _contexts(vectors, num_steps):
+    """[num_steps, 19, 26] of `vectors` [num_steps + 18 at least, 26]."""
+    return np.stack([vectors[step:step + CONTEXT_WINDOW_FRAMES] for step in range(num_steps)])
 
 
 def _zero_vectors():

@@ -16,16 +16,25 @@ would say that every letter is certain). There are ceil(N * 30 / 16000) frames.
 """
 import numpy as np
 
-from utils.common.constants import (ACOUSTIC_FPS, ANIMATION_FPS, NUM_LETTERS, PROBABILITY_FLOOR,
-                                    SAMPLE_RATE_HZ, WINDOW_FRAMES, WINDOW_PAST_FRAMES)
+from utils.common.constants import (ACOUSTIC_FPS, ANIMATION_FPS, CONTEXT_FRAMES, NUM_LETTERS, PROBABILITY_FLOOR,
+                                    MFCC_STEP_SAMPLES, MFCC_WINDOW_SAMPLES, SAMPLE_RATE_HZ,
+                                    WINDOW_FRAMES, WINDOW_PAST_FRAMES)
 from utils.deepspeech.acoustic_stream import AcousticStream
+
+FUTURE_FRAMES = WINDOW_FRAMES - 1 - WINDOW_PAST_FRAMES
+MAX_STEP_AFTER_FRAME = 2 / 3.0          # of a step: 50 steps, 30 frames
 
 
 class DeepSpeechFeatures:
-    """One stream: the acoustic stream, and the timeline from 50 steps to 30 frames a second."""
+    """One stream: the acoustic stream, and the timeline from 50 steps to 30 frames a second.
 
-    def __init__(self, acoustic_graph):
+    early_frames: run the graph as soon as so many more frames can be made, instead of waiting for
+    a full run; None waits. The numbers are the same to the bit.
+    """
+
+    def __init__(self, acoustic_graph, early_frames=None):
         self._acoustic = AcousticStream(acoustic_graph)
+        self._early_frames = early_frames
         self.reset()
 
     def reset(self):
@@ -39,20 +48,27 @@ class DeepSpeechFeatures:
     def feed(self, samples):
         self._num_samples += len(samples)
         self._add_steps(self._acoustic.feed(samples))
-        num_steps = self._first_step + len(self._steps)
-        if num_steps:
-            # Frame i lies between steps; the later one must be there.
-            self._add_frames((num_steps - 1) * ANIMATION_FPS // ACOUSTIC_FPS + 1)
+        self._add_frames(self._frames_of(0))
+        if self._early_frames:
+            num_ready = self._frames_of(self._acoustic.num_steps_held)
+            if num_ready - self._num_frames >= self._early_frames:
+                self._add_steps(self._acoustic.early())
+                self._add_frames(num_ready)
         return self._ready_windows()
 
     def finish(self):
         self._add_steps(self._acoustic.finish())
         self._add_frames(num_animation_frames(self._num_samples))
         if len(self._frames):
-            future_frames = WINDOW_FRAMES - 1 - WINDOW_PAST_FRAMES
             self._frames = np.concatenate([self._frames, self._frames[-1:].repeat(
-                future_frames, axis=0)])
+                FUTURE_FRAMES, axis=0)])
         return self._ready_windows()
+
+    def _frames_of(self, num_more_steps):
+        """How many frames the steps so far and `num_more_steps` make, counted from the start."""
+        num_steps = self._first_step + len(self._steps) + num_more_steps
+        # Frame i lies between steps; the later one must be there.
+        return (num_steps - 1) * ANIMATION_FPS // ACOUSTIC_FPS + 1 if num_steps else 0
 
     def _add_steps(self, probabilities):
         scores = np.log(np.maximum(probabilities, np.float32(PROBABILITY_FLOOR)))
@@ -60,6 +76,8 @@ class DeepSpeechFeatures:
 
     def _add_frames(self, num_frames):
         """Have the first `num_frames` frames of the stream made."""
+        if num_frames <= self._num_frames:
+            return
         # Positions in whole numbers, thirds of a step here: no drift, however long it runs.
         thirds = np.arange(self._num_frames, num_frames) * ACOUSTIC_FPS
         before = thirds // ANIMATION_FPS - self._first_step
@@ -70,7 +88,7 @@ class DeepSpeechFeatures:
         if self._num_frames == 0:
             frames = np.concatenate([frames[:1].repeat(WINDOW_PAST_FRAMES, axis=0), frames])
         self._frames = np.concatenate([self._frames, frames])
-        self._num_frames = max(self._num_frames, num_frames)
+        self._num_frames = num_frames
         next_step = min(self._num_frames * ACOUSTIC_FPS // ANIMATION_FPS - self._first_step, last)
         self._steps = self._steps[next_step:]
         self._first_step += next_step
@@ -82,6 +100,29 @@ class DeepSpeechFeatures:
             windows[:, offset] = self._frames[offset:offset + num_windows]
         self._frames = self._frames[num_windows:]
         return windows
+
+
+def look_ahead_s(num_steps, early_frames=None):
+    """[(what, seconds)]: why a frame comes later than its sound; the sum is the worst case.
+
+    num_steps: of the acoustic graph's run; early_frames: see DeepSpeechFeatures.
+    """
+    if early_frames:
+        between_s = float(MAX_STEP_AFTER_FRAME) / ACOUSTIC_FPS
+        block = ("frames in a run of the graph", (early_frames - 1.0) / ANIMATION_FPS)
+    else:
+        # Frame i needs step ceil(i * 50 / 30), which comes with the rest of its run.
+        steps = np.arange(num_steps * ANIMATION_FPS) * ACOUSTIC_FPS / float(ANIMATION_FPS)
+        last_of_run = np.ceil((np.ceil(steps) + 1) / num_steps) * num_steps - 1
+        between_s = 0.0
+        block = ("the graph's run of %d steps" % num_steps,
+                 (last_of_run - steps).max() / ACOUSTIC_FPS)
+    return [("acoustic context, %d vectors" % CONTEXT_FRAMES,
+             CONTEXT_FRAMES * MFCC_STEP_SAMPLES / float(SAMPLE_RATE_HZ)),
+            ("window of samples of a vector", MFCC_WINDOW_SAMPLES / float(SAMPLE_RATE_HZ)),
+            ("window of the network, %d frames" % FUTURE_FRAMES,
+             FUTURE_FRAMES / float(ANIMATION_FPS)),
+            ("from a frame to the next step", between_s), block]
 
 
 def num_animation_frames(num_samples):

@@ -25,10 +25,11 @@ class SpeechFeatureStream:
       profile: "deepspeech" or "reference".
       sample_rate_hz: of what will be fed: 16000, but with "reference" the recording's own.
       chunk_s: of "reference" only.
+      early_frames: of "deepspeech" only, see DeepSpeechFeatures.
     """
 
     def __init__(self, acoustic_graph, profile, sample_rate_hz=SAMPLE_RATE_HZ,
-                 chunk_s=REFERENCE_CHUNK_S):
+                 chunk_s=REFERENCE_CHUNK_S, early_frames=None):
         if profile not in FEATURE_PROFILES:
             raise ValueError("feature profile %r is none of %s"
                              % (profile, ", ".join(FEATURE_PROFILES)))
@@ -36,7 +37,7 @@ class SpeechFeatureStream:
             if sample_rate_hz != SAMPLE_RATE_HZ:
                 raise ValueError("the %s profile takes %d Hz, got %s Hz"
                                  % (profile, SAMPLE_RATE_HZ, sample_rate_hz))
-            self._features = DeepSpeechFeatures(acoustic_graph)
+            self._features = DeepSpeechFeatures(acoustic_graph, early_frames)
         else:
             self._features = ReferenceFeatures(acoustic_graph, sample_rate_hz, chunk_s)
         self._is_finished = False
@@ -50,8 +51,7 @@ class SpeechFeatureStream:
         """Take `samples`, float [any] in [-1, 1); they are copied.
 
         Returns:
-          float32 [n, 16, 29]: the windows that became ready, one per frame at 30 fps. With 16
-          steps a run and 8 frames of window to come that is half a second to a second late.
+          float32 [n, 16, 29]: the windows that became ready, one per frame at 30 fps.
         """
         samples = np.asarray(samples)
         if samples.ndim != 1 or samples.dtype.kind != "f":

@@ -31,16 +31,17 @@ def write_rokoko_json(path, weights, names, fps):
     with written_aside(path) as aside, open(aside, "w", newline="\n") as stream:
         stream.write("[")
         for frame, values in enumerate(np.round(faces, 5)):         # an hour as lists is 0.2 GB
-            packet = _rokoko_packet(frame / float(fps), fps, values.tolist())
+            packet = rokoko_packet(frame / float(fps), fps, values.tolist())
             stream.write((",\n" if frame else "\n") + json.dumps(packet, separators=(",", ":")))
         stream.write("\n]\n")
 
 
-def _rokoko_packet(time_s, fps, values):
+def rokoko_packet(time_s, fps, values, actor_name=ROKOKO_ACTOR):
+    """One frame as Studio streams it; values: 52 floats in 0..100, UNREAL_CHANNELS order."""
     face = {"faceId": ROKOKO_ACTOR}
     face.update(zip(UNREAL_CHANNELS, values))
     actor = {
-        "name": ROKOKO_ACTOR,
+        "name": actor_name,
         "color": [248, 248, 248],
         "meta": {"hasGloves": False, "hasLeftGlove": False, "hasRightGlove": False,
                  "hasBody": False, "hasFace": True},
