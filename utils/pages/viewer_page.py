@@ -23,6 +23,7 @@ from utils.common.channels import UNREAL_CHANNELS
 from utils.common.constants import SAMPLE_RATE_HZ
 from utils.common.errors import UserError, print_warning
 from utils.common.files import written_aside
+from utils.formats.exporters import FORMATS
 from utils.formats.face_files import kind_of_face_file, read_face_rows
 from utils.formats.face_kinds import BY_NAME, GLTF
 from utils.formats.gltf import DEFAULT_AVATAR, read_glb
@@ -176,7 +177,7 @@ def page(takes, head, sound=None, card=None):
 def _read_take(path, live_link_sides, warn):
     """(name, times_s, weights, names): rows without a face are left out, weights cut to 0..1."""
     rows = read_face_rows(path, warn, live_link_sides)
-    name = os.path.basename(path)
+    name = _shown_name(path)
     if not rows.has_face.any():
         raise UserError("%s: no row of %d has a face; give one that shows a face"
                         % (path, len(rows.has_face)))
@@ -185,6 +186,14 @@ def _read_take(path, live_link_sides, warn):
              % (name, np.sum(~rows.has_face), len(rows.has_face)))
     keep = rows.has_face
     return name, rows.times_s[keep], np.clip(rows.weights[keep], 0.0, 1.0), rows.names
+
+
+def _shown_name(path):
+    """The file's name; with its folder's where run_voca.py calls all of them so."""
+    folder, name = os.path.split(os.path.abspath(path))
+    if name in [exporter.file_name for exporter in FORMATS.values()]:
+        return os.path.join(os.path.basename(folder), name)
+    return name
 
 
 def _packed_weights(weights):
