@@ -51,7 +51,7 @@ Sound = collections.namedtuple("Sound", "name content type duration_s peaks")
 
 
 def view(take_path, out_path, against_path=None, sound_path=None, avatar_path=None,
-         live_link_sides=BY_NAME, warn=print_warning):
+         live_link_sides=BY_NAME, title=None, warn=print_warning):
     """Write the page of a face file; its size in bytes.
 
     Args:
@@ -59,11 +59,14 @@ def view(take_path, out_path, against_path=None, sound_path=None, avatar_path=No
         stands beside the first, and is what it is scored against where there is a sound.
       sound_path: any file with sound; None: the page is silent.
       avatar_path: a GLB; None is the take itself where it is one, else this project's head.
+      title: what the take is called; None: its file's name.
       warn: called with a line on what is doubtful.
     Raises UserError for a file that cannot be used; nothing is written then.
     """
     paths = [take_path] + ([against_path] if against_path else [])
     takes = [_read_take(path, live_link_sides, warn) for path in paths]
+    if title:
+        takes[0] = (title,) + takes[0][1:]
     if avatar_path is None:
         avatar_path = take_path if kind_of_face_file(take_path) == GLTF else DEFAULT_AVATAR
     read_glb(avatar_path)                               # for its errors

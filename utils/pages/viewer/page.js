@@ -9,20 +9,15 @@
   const SPEEDS = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2];
   const FIRST_LANES = 4;
   const STILL = 0.004;                  // a channel that deviates less is said to stand still
+  const NEARER = 1.2;                   // than the renderer shows a head
   const MAX_SOUND_BYTES = 1 << 29;
+  // Signals of the mouth, each with three scores; then those that stand alone.
+  const SIGNALS = [['opening', 'Opening'], ['rounding', 'Rounding'], ['spreading', 'Spreading'],
+    ['pressing', 'Pressing']];
   const MEASURES = {
-    opening_r: ['Mouth opening', 'correlation'],
-    opening_lag_ms: ['Mouth opening', 'comes late by, ms'],
-    opening_velocity_r: ['Mouth opening', 'correlation of its speed'],
-    rounding_r: ['Rounding', 'correlation'], rounding_lag_ms: ['Rounding', 'comes late by, ms'],
-    rounding_velocity_r: ['Rounding', 'correlation of its speed'],
-    spreading_r: ['Spreading', 'correlation'], spreading_lag_ms: ['Spreading', 'comes late by, ms'],
-    spreading_velocity_r: ['Spreading', 'correlation of its speed'],
-    pressing_r: ['Pressing', 'correlation'], pressing_lag_ms: ['Pressing', 'comes late by, ms'],
-    pressing_velocity_r: ['Pressing', 'correlation of its speed'],
-    mouth_jitter_ratio: ['Liveliness of the mouth', 'its jerk, to that of the other'],
-    silence_leak: ['Opening left in silence', 'mean, as a part of speech'],
-    silence_leak_p95: ['Opening left in silence', '95th percentile'],
+    mouth_jitter_ratio: ['Liveliness', 'jerk of the mouth, to that of the other'],
+    silence_leak: ['Open in silence', 'mean, as a part of loud speech'],
+    silence_leak_p95: ['Open in silence', '95th percentile'],
     blinks_a_minute: ['Blinks a minute', ''],
   };
 
@@ -131,6 +126,7 @@
         if (!of.renderer) {
           of.renderer = new FaceRenderer(el('head-' + side));
           of.renderer.attachControls();
+          of.renderer.zoom(NEARER);
           themeRenderer(of.renderer);
           follow(side);
         }
@@ -174,6 +170,7 @@
     for (const of of Object.values(sides)) {
       if (!of.renderer) continue;
       of.renderer.resetView();
+      of.renderer.zoom(NEARER);
       if (yaw) of.renderer.orbit(yaw / 0.0075, 0);
     }
     isDirty = true;
@@ -396,17 +393,31 @@
     const verdict = add('div', pane, undefined, 'verdict');
     add('b', verdict, mouth.length ? mae(mouth).toFixed(3) : '\u2013');
     add('span', verdict, 'mean difference of the mouth\u2019s channels, in units of weight');
-    add('h2', pane, 'Scores');
-    const table = add('table', pane), head = add('tr', add('thead', table));
-    for (const text of ['', short(clips[0].name), short(clips[1].name)]) add('th', head, text);
-    const body = add('tbody', table);
-    for (const {name, take, against} of card ? card.measures : scores.measures) {
-      if (/_of$/.test(name)) continue;
-      const row = add('tr', body), [title, how] = MEASURES[name] || [name, ''];
-      const cell = add('th', row, title);
+    const measures = new Map((card ? card.measures : scores.measures).map(one => [one.name, one]));
+    const tableOf = titles => {
+      const table = add('table', pane), head = add('tr', add('thead', table));
+      for (const text of titles) add('th', head, text);
+      return add('tbody', table);
+    };
+    add('h2', pane, 'The mouth\u2019s movement');
+    let body = tableOf(['', 'correlation', 'late by, ms', 'of speed']);
+    for (const [signal, title] of SIGNALS) {
+      if (!measures.has(signal + '_r')) continue;
+      const row = add('tr', body);
+      add('th', row, title);
+      for (const name of [signal + '_r', signal + '_lag_ms', signal + '_velocity_r']) {
+        const value = measures.has(name) ? measures.get(name).take : null;
+        add('td', row, shown(value, name), name === signal + '_r' ? 'a' : '');
+      }
+    }
+    add('h2', pane, 'And beside it');
+    body = tableOf(['', 'this', 'the other']);
+    for (const [name, [title, how]] of Object.entries(MEASURES)) {
+      if (!measures.has(name)) continue;
+      const row = add('tr', body), cell = add('th', row, title), {take, against} = measures.get(name);
       if (how) add('small', cell, how);
       add('td', row, shown(take, name), 'a');
-      add('td', row, shown(against, name));
+      add('td', row, shown(against, name), 'b');
     }
     pane.append(paragraph(`${short(clips[0].name)} is scored against ${short(clips[1].name)}, over ` +
       `${(card ? card.scored_s : scores.seconds).toFixed(1)} s at 30 frames a second.` +
