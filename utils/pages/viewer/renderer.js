@@ -19,7 +19,8 @@ var FaceRenderer = (function () {
     dark: {background: '#0d0f13', glow: '#323a48', vignette: 0.55},
     light: {background: '#ccd2da', glow: '#f7f8fa', vignette: 0.16}};
   const VIEW_ANGLE = 22 * Math.PI / 180;
-  const VIEW_HEIGHT = 1.95;             // of the picture, in faces
+  const VIEW_HEIGHT = 1.62;             // of the picture, in faces
+  const FADE_START = -0.70, FADE_END = -1.02;   // heights: below, a bust fades away
   const MAX_PITCH = 1.3;
   const MIN_ZOOM = 0.3, MAX_ZOOM = 3;
   const MAX_PIXEL_RATIO = 2;
@@ -28,7 +29,7 @@ var FaceRenderer = (function () {
   const CAVITY_SIZE = 256, CAVITY_REACH = 0.75, CAVITY_DEPTH = 1;
   const LIGHT_BYTES = 20;               // a vertex: light, what is seen
   const LIGHT_FOLLOWS = 0.55;           // how far the lights turn with the camera
-  const KEY = [-0.50, 0.62, 0.80], FILL = [0.85, 0.10, 0.55], RIM = [0.62, 0.55, -0.80];
+  const KEY = [-0.60, 0.62, 0.70], FILL = [0.90, 0.05, 0.45], RIM = [0.70, 0.50, -0.75];
 
   const SKIN = 0, WET = 1, HAIR = 2, CLOTH = 3, UNLIT = 4;
   const KIND_WORDS = [
@@ -64,7 +65,7 @@ var FaceRenderer = (function () {
     }
 
     // How deep a place lies behind what is around it, seen from the front: the mouth's inside.
-    float open(vec3 place) {
+    float open(vec3 place, bool is_mouth) {
       vec3 at = (u_front * vec4(place, 1.0)).xyz * 0.5 + 0.5;
       if (any(lessThan(at.xy, vec2(0.02))) || any(greaterThan(at.xy, vec2(0.98)))) return 1.0;
       float hidden = 0.0;
@@ -72,7 +73,8 @@ var FaceRenderer = (function () {
         float turn = float(k) * 2.39996, reach = sqrt((float(k) + 0.5) / 16.0) * 0.075;
         float before = u_front_span * (at.z - textureLod(
           u_cavity, at.xy + reach * vec2(cos(turn), sin(turn)), 0.0).r);
-        hidden += smoothstep(0.010, 0.11, before) * (1.0 - smoothstep(0.30, 0.48, before));
+        hidden += (is_mouth ? smoothstep(0.0, 0.06, before) : smoothstep(0.012, 0.11, before))
+          * (1.0 - smoothstep(0.30, 0.48, before));
       }
       return 1.0 - hidden / 16.0;
     }
@@ -86,7 +88,8 @@ var FaceRenderer = (function () {
     void main() {
       vec3 place = (u_model * vec4(a_position, 1.0)).xyz;
       vec3 normal = normalize(mat3(u_model) * a_normal), view = normalize(u_eye - place);
-      float seen = lit(place, normal), open = open(place);
+      bool is_mouth = u_kind == ${WET} && place.y < 0.0;   // eyes lie above the face's middle
+      float seen = lit(place, normal), open = open(place, is_mouth);
       float along = dot(normal, u_key), edge = 1.0 - max(dot(normal, view), 0.0);
       edge *= edge;
       vec3 wrap = vec3(0.15), shade = vec3(seen), cavity = vec3(1.0), glow = vec3(0.0);
@@ -99,14 +102,17 @@ var FaceRenderer = (function () {
       } else if (u_kind == ${WET}) {
         wrap = vec3(0.25, 0.20, 0.18);
         shade = vec3(mix(seen, 1.0, 0.15));
-        cavity = mix(vec3(0.075, 0.035, 0.032), vec3(1.0), open * open);
+        if (is_mouth) cavity = mix(vec3(0.05, 0.012, 0.010), vec3(1.0, 0.93, 0.87), vec3(
+          open, open * open, open * open));
+        else cavity = vec3(mix(0.35, 1.0, open));
       }
-      vec3 light = vec3(2.55, 2.36, 2.16) * wrapped(along, wrap) * shade;
-      light += vec3(0.42, 0.52, 0.66) * wrapped(dot(normal, u_fill), wrap);
+      vec3 light = vec3(2.75, 2.48, 2.20) * wrapped(along, wrap) * shade;
+      light += vec3(0.34, 0.40, 0.50) * wrapped(dot(normal, u_fill), wrap);
       light += mix(vec3(0.26, 0.21, 0.20), vec3(0.47, 0.51, 0.58), 0.5 + 0.5 * normal.y)
         * mix(0.72, 1.0, seen);
-      light += vec3(1.9, 1.95, 2.1) * max(dot(normal, u_rim), 0.0) * (0.25 + 0.75 * edge);
-      v_light = 0.62 * cavity * (light + glow);
+      light += vec3(2.1, 2.15, 2.3) * max(dot(normal, u_rim), 0.0) * (0.25 + 0.75 * edge);
+      if (u_kind == ${HAIR}) light *= 0.72;
+      v_light = 0.60 * cavity * (light + glow);
       v_seen = vec2(seen * smoothstep(-0.05, 0.15, along), open);
     }`;
 
@@ -136,6 +142,19 @@ var FaceRenderer = (function () {
       gl_Position = u_camera * place;
     }`;
 
+  const BACKDROP = `
+    uniform vec3 u_background, u_glow;
+    uniform vec2 u_size;
+    uniform float u_vignette;
+    vec3 backdrop() {
+      vec2 at = 2.0 * gl_FragCoord.xy / u_size - 1.0;
+      float far = length((at - vec2(0.0, 0.12)) * vec2(min(u_size.x / u_size.y, 1.6), 1.0));
+      vec3 color = mix(u_glow, u_background, smoothstep(0.0, 1.25, far));
+      color *= 1.0 - u_vignette * smoothstep(0.7, 1.9, length(at * vec2(1.0, 0.9)));
+      float noise = fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715))));
+      return color + (noise - 0.5) / 255.0;             // against bands
+    }`;
+
   const FRAGMENT = `
     precision highp float;
     in vec3 v_place, v_normal;
@@ -146,6 +165,7 @@ var FaceRenderer = (function () {
     uniform float u_cutoff, u_side, u_gloss;
     uniform int u_pass;                 // 0 opaque, 1 mask, 2 solid part of a blend, 3 its rest
     out vec4 o_color;
+    ${BACKDROP}
 
     // Highlights, broad and narrow: the 16th and the 64th power, without pow, which is slow
     // where no graphics card helps.
@@ -158,7 +178,8 @@ var FaceRenderer = (function () {
 
     vec3 filmed(vec3 light) {           // tone curve and sRGB in one (Hejl, Burgess-Dawson 2010)
       light = max(light - 0.004, 0.0);
-      return light * (6.2 * light + 0.5) / (light * (6.2 * light + 1.7) + 0.06);
+      light = light * (6.2 * light + 0.5) / (light * (6.2 * light + 1.7) + 0.06);
+      return mix(vec3(dot(light, vec3(0.3, 0.59, 0.11))), light, 1.14);   // the curve pales
     }
 
     vec3 srgb(vec3 light) {             // by roots, within 0.003 of the curve
@@ -202,6 +223,9 @@ var FaceRenderer = (function () {
     #endif
       color.rgb = filmed(max(color.rgb, 0.0) + gleam);
     #endif
+      if (v_place.y < ${FADE_START}) {
+        color.rgb = mix(color.rgb, backdrop(), clamp((${FADE_START} - v_place.y) / ${FADE_START - FADE_END}, 0.0, 1.0));
+      }
       o_color = vec4(color.rgb, u_pass < 2 ? 1.0 : color.a);
     }`;
 
@@ -214,25 +238,14 @@ var FaceRenderer = (function () {
     void main() {}`;
 
   const BACK_VERTEX = `#version 300 es
-    out vec2 v_at;
     void main() {
-      v_at = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 4.0 - 1.0;
-      gl_Position = vec4(v_at, 0.99999, 1.0);
+      gl_Position = vec4(vec2(gl_VertexID & 1, gl_VertexID >> 1) * 4.0 - 1.0, 0.99999, 1.0);
     }`;
   const BACK_FRAGMENT = `#version 300 es
     precision highp float;
-    in vec2 v_at;
-    uniform vec3 u_background, u_glow;
-    uniform vec2 u_aspect;
-    uniform float u_vignette;
+    ${BACKDROP}
     out vec4 o_color;
-    void main() {
-      float far = length((v_at - vec2(0.0, 0.12)) * u_aspect);
-      vec3 color = mix(u_glow, u_background, smoothstep(0.0, 1.25, far));
-      color *= 1.0 - u_vignette * smoothstep(0.7, 1.9, length(v_at * vec2(1.0, 0.9)));
-      float noise = fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715))));
-      o_color = vec4(color + (noise - 0.5) / 255.0, 1.0);          // against bands
-    }`;
+    void main() { o_color = vec4(backdrop(), 1.0); }`;
 
   class FaceRenderer {
     constructor(canvas) {
@@ -654,6 +667,7 @@ var FaceRenderer = (function () {
         gl.uniformMatrix4fv(at.u_model, false, this.geometry.matrix);
         gl.uniformMatrix4fv(at.u_camera, false, view.camera);
         this.setLamps(at, view);
+        this.setBackdrop(at);
         gl.uniform1i(at.u_image, 0);
       }
       gl.uniform4fv(at.u_base, material.baseColor);
@@ -677,14 +691,19 @@ var FaceRenderer = (function () {
     }
 
     drawBackground() {
-      const gl = this.gl, {width, height} = this.canvas, at = this.back.at;
-      gl.useProgram(this.back.program);
+      const gl = this.gl, {program, at} = this.back;
+      gl.useProgram(program);
       gl.bindVertexArray(this.empty);
+      this.setBackdrop(at);
+      gl.drawArrays(gl.TRIANGLES, 0, 3);
+    }
+
+    setBackdrop(at) {
+      const gl = this.gl;
       gl.uniform3fv(at.u_background, hexColor(this.theme.background));
       gl.uniform3fv(at.u_glow, hexColor(this.theme.glow));
       gl.uniform1f(at.u_vignette, this.theme.vignette);
-      gl.uniform2f(at.u_aspect, Math.min(width / height, 1.6), 1);
-      gl.drawArrays(gl.TRIANGLES, 0, 3);
+      gl.uniform2f(at.u_size, this.canvas.width, this.canvas.height);
     }
   }
 
@@ -861,9 +880,9 @@ var FaceRenderer = (function () {
         -side * middle[0], -scale * middle[1], -side * middle[2], 1]);
       const corners = [min, max].map(corner => corner.map((value, k) => (value - middle[k]) / face));
       const whole = Math.min(1.12 * (corners[1][1] - corners[0][1]), VIEW_HEIGHT);
-      const top = Math.min(corners[1][1], 0.78), low = Math.max(corners[0][1], -0.95);
+      const top = Math.min(corners[1][1], 0.80);
       this.viewSize = [Math.min(1.5, 1.1 * (corners[1][0] - corners[0][0])), Math.max(whole, 0.6)];
-      this.target = [0, Math.min(Math.max((top + low) / 2, -0.12), 0.12), -0.1];
+      this.target = [0, Math.max(top + 0.08 - this.viewSize[1] / 2, -0.1), -0.1];
       this.reach = Math.max(...corners.flat().map(Math.abs), 1) * 2;
     }
   }
