@@ -19,15 +19,17 @@ var FaceRenderer = (function () {
     dark: {background: '#0d0f13', glow: '#323a48', vignette: 0.55},
     light: {background: '#ccd2da', glow: '#f7f8fa', vignette: 0.16}};
   const VIEW_ANGLE = 22 * Math.PI / 180;
-  const VIEW_HEIGHT = 1.95;             // of the picture, in faces
+  const VIEW_HEIGHT = 1.62;             // of the picture, in faces
+  const FADE_START = -0.70, FADE_END = -1.02;   // heights: below, a bust fades away
   const MAX_PITCH = 1.3;
   const MIN_ZOOM = 0.3, MAX_ZOOM = 3;
   const MAX_PIXEL_RATIO = 2;
   const MAX_TEXTURE_SIDE = 2048;
   const SHADOW_SIZE = 512, SHADOW_REACH = 1.6;
-  const CAVITY_SIZE = 256, CAVITY_REACH = 0.75;
+  const CAVITY_SIZE = 256, CAVITY_REACH = 0.75, CAVITY_DEPTH = 1;
+  const LIGHT_BYTES = 20;               // a vertex: light, what is seen
   const LIGHT_FOLLOWS = 0.55;           // how far the lights turn with the camera
-  const KEY = [-0.50, 0.62, 0.80], FILL = [0.85, 0.10, 0.55], RIM = [0.62, 0.55, -0.80];
+  const KEY = [-0.60, 0.62, 0.70], FILL = [0.90, 0.05, 0.45], RIM = [0.70, 0.50, -0.75];
 
   const SKIN = 0, WET = 1, HAIR = 2, CLOTH = 3, UNLIT = 4;
   const KIND_WORDS = [
@@ -36,19 +38,20 @@ var FaceRenderer = (function () {
     [CLOTH, /cloth|shirt|dress|outfit|pants|shoe|jacket|wear|glass|hat\b/i],
     [SKIN, /skin|face|head|body/i]];
 
-  const VERTEX = `#version 300 es
+  // Light that is soft is computed once a vertex, by transform feedback: the lamps, what each
+  // vertex sees of them, and how deep it lies in the mouth. Highlights are computed a pixel.
+  const LIGHT_VERTEX = `#version 300 es
     precision highp float;
     layout(location = 0) in vec3 a_position;
     layout(location = 1) in vec3 a_normal;
-    layout(location = 2) in vec4 a_color;
-    layout(location = 3) in vec2 a_uv;
-    uniform mat4 u_model, u_camera, u_light, u_front;
+    uniform mat4 u_model, u_light, u_front;
+    uniform float u_front_span;         // of the front picture's depth, in faces
+    uniform vec3 u_eye, u_key, u_fill, u_rim;
+    uniform int u_kind;
     uniform highp sampler2DShadow u_shadow;
     uniform highp sampler2D u_cavity;
-    uniform vec4 u_base;
-    out vec3 v_place, v_normal;
-    out vec4 v_color;
-    out vec2 v_uv, v_seen;              // v_seen: of the key light, of the sky before the face
+    out vec3 v_light;
+    out vec2 v_seen;                    // of the key light, of the sky before the face
 
     // Soft shadow of a large lamp: points of a spiral in the lamp's depth picture.
     float lit(vec3 place, vec3 normal) {
@@ -62,28 +65,94 @@ var FaceRenderer = (function () {
     }
 
     // How deep a place lies behind what is around it, seen from the front: the mouth's inside.
-    float open(vec3 place) {
+    float open(vec3 place, bool is_mouth) {
       vec3 at = (u_front * vec4(place, 1.0)).xyz * 0.5 + 0.5;
       if (any(lessThan(at.xy, vec2(0.02))) || any(greaterThan(at.xy, vec2(0.98)))) return 1.0;
       float hidden = 0.0;
       for (int k = 0; k < 16; k++) {
         float turn = float(k) * 2.39996, reach = sqrt((float(k) + 0.5) / 16.0) * 0.075;
-        float before = at.z - textureLod(
-          u_cavity, at.xy + reach * vec2(cos(turn), sin(turn)), 0.0).r;
-        before *= DEPTH_SPAN;                           // in faces
-        hidden += smoothstep(0.010, 0.11, before) * (1.0 - smoothstep(0.30, 0.48, before));
+        float before = u_front_span * (at.z - textureLod(
+          u_cavity, at.xy + reach * vec2(cos(turn), sin(turn)), 0.0).r);
+        hidden += (is_mouth ? smoothstep(0.0, 0.06, before) : smoothstep(0.012, 0.11, before))
+          * (1.0 - smoothstep(0.30, 0.48, before));
       }
       return 1.0 - hidden / 16.0;
     }
 
+    // Light bends around what it shines through: red the furthest, which warms the terminator.
+    vec3 wrapped(float along, vec3 wrap) {
+      vec3 share = clamp((along + wrap) / (1.0 + wrap), 0.0, 1.0);
+      return share * mix(wrap, vec3(1.0), share) / (1.0 + wrap);
+    }
+
+    void main() {
+      vec3 place = (u_model * vec4(a_position, 1.0)).xyz;
+      vec3 normal = normalize(mat3(u_model) * a_normal), view = normalize(u_eye - place);
+      bool is_mouth = u_kind == ${WET} && place.y < 0.0;   // eyes lie above the face's middle
+      float seen = lit(place, normal), open = open(place, is_mouth);
+      float along = dot(normal, u_key), edge = 1.0 - max(dot(normal, view), 0.0);
+      edge *= edge;
+      vec3 wrap = vec3(0.15), shade = vec3(seen), cavity = vec3(1.0), glow = vec3(0.0);
+      if (u_kind == ${SKIN}) {
+        wrap = vec3(0.42, 0.19, 0.12);
+        shade = vec3(sqrt(seen) * 0.4 + seen * 0.6, seen, seen * (0.85 + 0.15 * seen));
+        cavity = mix(vec3(0.34, 0.15, 0.13), vec3(1.0), open);
+        // Light that went through thin flesh: ears and nostrils before the lamp behind.
+        glow = vec3(0.55, 0.10, 0.05) * max(dot(-view, u_rim), 0.0) * edge;
+      } else if (u_kind == ${WET}) {
+        wrap = vec3(0.25, 0.20, 0.18);
+        shade = vec3(mix(seen, 1.0, 0.15));
+        if (is_mouth) cavity = mix(vec3(0.05, 0.012, 0.010), vec3(1.0, 0.93, 0.87), vec3(
+          open, open * open, open * open));
+        else cavity = vec3(mix(0.35, 1.0, open));
+      }
+      vec3 light = vec3(2.75, 2.48, 2.20) * wrapped(along, wrap) * shade;
+      light += vec3(0.34, 0.40, 0.50) * wrapped(dot(normal, u_fill), wrap);
+      light += mix(vec3(0.26, 0.21, 0.20), vec3(0.47, 0.51, 0.58), 0.5 + 0.5 * normal.y)
+        * mix(0.72, 1.0, seen);
+      light += vec3(2.1, 2.15, 2.3) * max(dot(normal, u_rim), 0.0) * (0.25 + 0.75 * edge);
+      if (u_kind == ${HAIR}) light *= 0.72;
+      v_light = 0.60 * cavity * (light + glow);
+      v_seen = vec2(seen * smoothstep(-0.05, 0.15, along), open);
+    }`;
+
+  const VERTEX = `
+    precision highp float;
+    layout(location = 0) in vec3 a_position;
+    layout(location = 1) in vec3 a_normal;
+    layout(location = 2) in vec4 a_color;
+    layout(location = 3) in vec2 a_uv;
+    layout(location = 4) in vec3 a_light;
+    layout(location = 5) in vec2 a_seen;
+    uniform mat4 u_model, u_camera;
+    uniform vec4 u_base;
+    out vec3 v_place, v_normal;
+    out vec4 v_color;                   // as lit
+    out vec2 v_uv, v_seen;
     void main() {
       vec4 place = u_model * vec4(a_position, 1.0);
       v_place = place.xyz;
-      v_normal = normalize(mat3(u_model) * a_normal);
+      v_normal = mat3(u_model) * a_normal;
       v_color = a_color * u_base;
+    #if KIND != ${UNLIT}
+      v_color.rgb *= a_light;
+    #endif
       v_uv = a_uv;
-      v_seen = vec2(lit(v_place, v_normal), open(v_place));
+      v_seen = a_seen;
       gl_Position = u_camera * place;
+    }`;
+
+  const BACKDROP = `
+    uniform vec3 u_background, u_glow;
+    uniform vec2 u_size;
+    uniform float u_vignette;
+    vec3 backdrop() {
+      vec2 at = 2.0 * gl_FragCoord.xy / u_size - 1.0;
+      float far = length((at - vec2(0.0, 0.12)) * vec2(min(u_size.x / u_size.y, 1.6), 1.0));
+      vec3 color = mix(u_glow, u_background, smoothstep(0.0, 1.25, far));
+      color *= 1.0 - u_vignette * smoothstep(0.7, 1.9, length(at * vec2(1.0, 0.9)));
+      float noise = fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715))));
+      return color + (noise - 0.5) / 255.0;             // against bands
     }`;
 
   const FRAGMENT = `
@@ -96,31 +165,26 @@ var FaceRenderer = (function () {
     uniform float u_cutoff, u_side, u_gloss;
     uniform int u_pass;                 // 0 opaque, 1 mask, 2 solid part of a blend, 3 its rest
     out vec4 o_color;
+    ${BACKDROP}
 
-    vec3 wrapped(float along, vec3 wrap) {
-      vec3 share = clamp((along + wrap) / (1.0 + wrap), 0.0, 1.0);
-      return share * share / (1.0 + wrap) + share * wrap / (1.0 + wrap);
+    // Highlights, broad and narrow: the 16th and the 64th power, without pow, which is slow
+    // where no graphics card helps.
+    vec2 shine(vec3 normal, vec3 halfway) {
+      float a = max(dot(normal, halfway), 0.0);
+      a *= a; a *= a; a *= a; a *= a;
+      float b = a * a;
+      return vec2(a, 3.0 * b * b);
     }
 
-    float shine(vec3 normal, vec3 halfway, float power) {
-      return (power + 8.0) * 0.04 * pow(max(dot(normal, halfway), 0.0), power);
+    vec3 filmed(vec3 light) {           // tone curve and sRGB in one (Hejl, Burgess-Dawson 2010)
+      light = max(light - 0.004, 0.0);
+      light = light * (6.2 * light + 0.5) / (light * (6.2 * light + 1.7) + 0.06);
+      return mix(vec3(dot(light, vec3(0.3, 0.59, 0.11))), light, 1.14);   // the curve pales
     }
 
-    vec3 toned(vec3 light) {            // Khronos' neutral curve: colours keep their hue
-      const float start = 0.76, desaturation = 0.15;
-      float low = min(light.r, min(light.g, light.b));
-      light -= low < 0.08 ? low - 6.25 * low * low : 0.04;
-      float peak = max(light.r, max(light.g, light.b));
-      if (peak < start) return light;
-      float d = 1.0 - start, next = 1.0 - d * d / (peak + d - start);
-      light *= next / peak;
-      return mix(light, vec3(next), 1.0 - 1.0 / (desaturation * (peak - next) + 1.0));
-    }
-
-    vec3 srgb(vec3 light) {
-      light = clamp(light, 0.0, 1.0);
-      return mix(12.92 * light, 1.055 * pow(light, vec3(1.0 / 2.4)) - 0.055,
-                 step(0.0031308, light));
+    vec3 srgb(vec3 light) {             // by roots, within 0.003 of the curve
+      vec3 a = sqrt(clamp(light, 0.0, 1.0)), b = sqrt(a), c = sqrt(b);
+      return 0.662002687 * a + 0.684122060 * b - 0.323583601 * c - 0.0225411470 * light;
     }
 
     void main() {
@@ -131,65 +195,38 @@ var FaceRenderer = (function () {
       if (u_pass == 1 && color.a < u_cutoff) discard;
       if (u_pass == 2 && color.a < 0.6) discard;
       if (u_pass == 3 && (color.a >= 0.6 || color.a < 0.01)) discard;
-    #if KIND == 4
-      o_color = vec4(srgb(color.rgb), color.a);
+    #if KIND == ${UNLIT}
+      color.rgb = srgb(color.rgb);
+    #elif KIND == ${CLOTH}
+      color.rgb = filmed(max(color.rgb, 0.0) * (gl_FrontFacing ? 1.0 : 0.3));
     #else
       vec3 normal = normalize(v_normal) * (gl_FrontFacing ? 1.0 : u_side);
-      vec3 view = normalize(u_eye - v_place);
-      float facing = max(dot(normal, view), 0.0);
-      float key_along = dot(normal, u_key), seen = v_seen.x, open = v_seen.y;
-      float glancing = pow(1.0 - facing, 5.0);
-    #if KIND == 0
-      vec3 wrap = vec3(0.42, 0.19, 0.12);
-      vec3 shade = vec3(sqrt(seen) * 0.4 + seen * 0.6, seen, seen * (0.85 + 0.15 * seen));
-      vec3 cavity = mix(vec3(0.34, 0.15, 0.13), vec3(1.0), open);
-    #elif KIND == 1
-      vec3 wrap = vec3(0.25, 0.20, 0.18);
-      vec3 shade = vec3(mix(seen, 1.0, 0.15));
-      vec3 cavity = mix(vec3(0.075, 0.035, 0.032), vec3(1.0), open * open);
-    #else
-      vec3 wrap = vec3(0.15);
-      vec3 shade = vec3(seen);
-      vec3 cavity = vec3(1.0);
-    #endif
-      vec3 light = vec3(2.55, 2.36, 2.16) * wrapped(key_along, wrap) * shade;
-      light += vec3(0.42, 0.52, 0.66) * wrapped(dot(normal, u_fill), wrap);
-      vec3 sky = mix(vec3(0.33, 0.27, 0.25), vec3(0.60, 0.65, 0.74), 0.5 + 0.5 * normal.y);
-      light += sky * mix(0.72, 1.0, seen) * 0.78;
-      float rim = max(dot(normal, u_rim), 0.0);
-      float edge = (1.0 - facing) * (1.0 - facing);
-      light += vec3(1.9, 1.95, 2.1) * rim * (0.25 + 0.75 * edge);
-      vec3 result = color.rgb * light;
-      vec3 halfway = normalize(u_key + view), other = normalize(u_fill + view);
-      float key_shade = seen * step(0.0, key_along);
-    #if KIND == 0
-      // Light that went through thin flesh: ears and nostrils glow against the lamp behind.
-      result += color.rgb * vec3(0.55, 0.10, 0.05) * max(dot(-view, u_rim), 0.0) * edge;
-      float fresnel = 0.028 + 0.6 * glancing;
-      result += fresnel * (vec3(2.5, 2.4, 2.3) * key_shade
-                           * (0.9 * shine(normal, halfway, 18.0) + 0.30 * shine(normal, halfway, 70.0))
-                           + vec3(0.5, 0.6, 0.7) * shine(normal, other, 18.0) + sky * 0.30);
-    #elif KIND == 1
-      float fresnel = 0.04 + 0.7 * glancing;
+      vec3 view = normalize(u_eye - v_place), halfway = normalize(u_key + view);
+      // Clamped: multisampling reads beyond a triangle's edge.
+      float seen = clamp(v_seen.x, 0.0, 1.0), open = clamp(v_seen.y, 0.0, 1.0);
+      float edge = 1.0 - max(dot(normal, view), 0.0), glancing = edge * edge * edge;
+    #if KIND == ${SKIN}
+      vec3 gleam = vec3(1.35, 1.3, 1.25) * seen * dot(shine(normal, halfway), vec2(0.9, 0.3))
+        + vec3(0.27, 0.32, 0.38) * shine(normal, normalize(u_fill + view)).x
+        + vec3(0.10, 0.11, 0.13);
+      gleam *= (0.03 + 0.5 * glancing * edge) * open;
+    #elif KIND == ${WET}
       vec3 mirrored = reflect(-view, normal);
-      float lamp = smoothstep(0.955, 0.975, dot(mirrored, u_key));
-      float second = smoothstep(0.90, 0.99, dot(mirrored, u_fill));
-      result += open * (vec3(0.85, 0.84, 0.82) * lamp * mix(0.35, 1.0, seen)
-                        + vec3(0.06, 0.07, 0.09) * second + fresnel * sky * 0.45
-                        + 0.02 * shine(normal, halfway, 40.0));
-    #elif KIND == 2
-      float sheen = 0.5 * shine(normal, halfway, 14.0) + 0.4 * shine(normal, halfway, 50.0);
-      result += (0.045 + color.rgb * 0.35) * (1.5 * key_shade * sheen * 0.5
-                + rim * vec3(0.7, 0.75, 0.85) * edge) * u_gloss;
+      float lamp = smoothstep(0.955, 0.975, dot(mirrored, u_key)) * mix(0.35, 1.0, seen);
+      float other = smoothstep(0.90, 0.99, dot(mirrored, u_fill));
+      vec3 gleam = open * (vec3(0.62, 0.61, 0.60) * lamp + vec3(0.04, 0.05, 0.065) * other
+        + (0.04 + 0.6 * glancing * edge) * vec3(0.14, 0.15, 0.18));
     #else
-      result += (0.03 + 0.25 * glancing) * u_gloss
-                * (1.6 * key_shade * shine(normal, halfway, 24.0) + sky);
+      float back = max(dot(normal, u_rim), 0.0) * edge * edge;
+      vec3 gleam = (0.02 + color.rgb * 0.3) * u_gloss
+        * (seen * dot(shine(normal, halfway), vec2(0.9, 0.7)) + back * 0.5);
     #endif
-      result *= cavity;
-      float noise = fract(sin(dot(gl_FragCoord.xy, vec2(12.9898, 78.233))) * 43758.5453) - 0.5;
-      o_color = vec4(srgb(toned(result)) + noise / 255.0, color.a);
+      color.rgb = filmed(max(color.rgb, 0.0) + gleam);
     #endif
-      if (u_pass < 2) o_color.a = 1.0;
+      if (v_place.y < ${FADE_START}) {
+        color.rgb = mix(color.rgb, backdrop(), clamp((${FADE_START} - v_place.y) / ${FADE_START - FADE_END}, 0.0, 1.0));
+      }
+      o_color = vec4(color.rgb, u_pass < 2 ? 1.0 : color.a);
     }`;
 
   const DEPTH_VERTEX = `#version 300 es
@@ -201,30 +238,21 @@ var FaceRenderer = (function () {
     void main() {}`;
 
   const BACK_VERTEX = `#version 300 es
-    out vec2 v_at;
     void main() {
-      v_at = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 4.0 - 1.0;
-      gl_Position = vec4(v_at, 0.99999, 1.0);
+      gl_Position = vec4(vec2(gl_VertexID & 1, gl_VertexID >> 1) * 4.0 - 1.0, 0.99999, 1.0);
     }`;
   const BACK_FRAGMENT = `#version 300 es
     precision highp float;
-    in vec2 v_at;
-    uniform vec3 u_background, u_glow;
-    uniform vec2 u_aspect;
-    uniform float u_vignette;
+    ${BACKDROP}
     out vec4 o_color;
-    void main() {
-      float far = length((v_at - vec2(0.0, 0.12)) * u_aspect);
-      vec3 color = mix(u_glow, u_background, smoothstep(0.0, 1.25, far));
-      color *= 1.0 - u_vignette * smoothstep(0.7, 1.9, length(v_at * vec2(1.0, 0.9)));
-      float noise = fract(sin(dot(gl_FragCoord.xy, vec2(12.9898, 78.233))) * 43758.5453) - 0.5;
-      o_color = vec4(color + noise / 255.0, 1.0);
-    }`;
+    void main() { o_color = vec4(backdrop(), 1.0); }`;
 
   class FaceRenderer {
     constructor(canvas) {
       this.canvas = canvas;
-      this.gl = canvas.getContext('webgl2', {alpha: false, antialias: true});
+      // Without a graphics card multisampling halves the speed; what stands still is drawn finer.
+      this.isSoftware = isSoftware();
+      this.gl = canvas.getContext('webgl2', {alpha: false, antialias: !this.isSoftware});
       if (!this.gl) {
         throw new Error('this browser shows no 3D here (WebGL2 is missing or turned off)');
       }
@@ -271,7 +299,8 @@ var FaceRenderer = (function () {
     }
 
     resize() {
-      const ratio = Math.min(window.devicePixelRatio || 1, MAX_PIXEL_RATIO);
+      const ratio = this.isSoftware ? this.isFine ? 2 : 1
+        : Math.min(window.devicePixelRatio || 1, MAX_PIXEL_RATIO);
       const width = Math.max(Math.round(this.canvas.clientWidth * ratio), 1);
       const height = Math.max(Math.round(this.canvas.clientHeight * ratio), 1);
       if (this.canvas.width !== width) this.canvas.width = width;
@@ -333,6 +362,7 @@ var FaceRenderer = (function () {
 
     dispose() {
       this.isDisposed = true;
+      clearTimeout(this.settling);
       for (const remove of this.removers) remove();
       const loser = this.gl.getExtension('WEBGL_lose_context');
       if (loser && !this.gl.isContextLost()) loser.loseContext();
@@ -340,15 +370,28 @@ var FaceRenderer = (function () {
     }
 
     draw() {
+      this.drawFrame(false);
+      // Once nothing moves: what was left out for speed.
+      clearTimeout(this.settling);
+      if (this.isSoftware || this.areMapsOld) {
+        this.settling = setTimeout(() => requestAnimationFrame(() => this.drawFrame(true)), 150);
+      }
+    }
+
+    drawFrame(isFine) {
       const gl = this.gl;
       if (this.isLost || this.isDisposed || gl.isContextLost()) return;
+      this.isFine = isFine;
       this.resize();
       const view = this.view();
-      if (this.geometry && this.geometry.update()) {
-        this.uploadMoved();
-        this.areMapsOld = true;
+      if (this.geometry) {
+        if (this.geometry.update()) {
+          this.uploadMoved();
+          this.areMapsOld = true;
+        }
+        if (this.areMapsOld || this.mapYaw !== view.lightYaw) this.drawMaps(view);
+        this.computeLight(view);
       }
-      if (this.geometry && (this.areMapsOld || this.mapYaw !== view.lightYaw)) this.drawMaps(view);
       gl.bindFramebuffer(gl.FRAMEBUFFER, null);
       gl.viewport(0, 0, this.canvas.width, this.canvas.height);
       gl.depthMask(true);
@@ -383,9 +426,13 @@ var FaceRenderer = (function () {
       gl.depthFunc(gl.LEQUAL);
       this.depth = program(gl, DEPTH_VERTEX, DEPTH_FRAGMENT);
       this.back = program(gl, BACK_VERTEX, BACK_FRAGMENT);
+      this.light = program(gl, LIGHT_VERTEX, DEPTH_FRAGMENT, ['v_light', 'v_seen']);
+      this.feedback = gl.createTransformFeedback();
       this.empty = gl.createVertexArray();
       this.shadowMap = depthMap(gl, SHADOW_SIZE, true);
+      this.stillMap = depthMap(gl, SHADOW_SIZE, true);  // hair and clothes, which no shape moves
       this.cavityMap = depthMap(gl, CAVITY_SIZE, false);
+      this.mapTime = -1000;
       this.areMapsOld = true;
       if (this.geometry) this.upload();
     }
@@ -394,6 +441,7 @@ var FaceRenderer = (function () {
       const gl = this.gl, {geometry, model} = this;
       if (this.vertices) {
         gl.deleteVertexArray(this.vertices);
+        gl.deleteVertexArray(this.corners);
         for (const buffer of this.vertexBuffers) gl.deleteBuffer(buffer);
         for (const texture of this.textures.values()) gl.deleteTexture(texture);
         this.textures.clear();
@@ -414,12 +462,25 @@ var FaceRenderer = (function () {
       };
       this.positionBuffer = attribute(0, 3, geometry.positions, gl.DYNAMIC_DRAW, gl.FLOAT, false);
       this.normalBuffer = attribute(1, 3, geometry.normals, gl.DYNAMIC_DRAW, gl.FLOAT, false);
-      this.vertexBuffers = [this.positionBuffer, this.normalBuffer,
+      this.lightBuffer = filled(
+        gl.ARRAY_BUFFER, geometry.positions.length / 3 * LIGHT_BYTES, gl.DYNAMIC_COPY);
+      for (const [place, width, start] of [[4, 3, 0], [5, 2, 12]]) {
+        gl.enableVertexAttribArray(place);
+        gl.vertexAttribPointer(place, width, gl.FLOAT, false, LIGHT_BYTES, start);
+      }
+      this.vertexBuffers = [this.positionBuffer, this.normalBuffer, this.lightBuffer,
         attribute(2, 4, geometry.colors, gl.STATIC_DRAW, gl.UNSIGNED_SHORT, true),
         attribute(3, 2, geometry.uvs, gl.STATIC_DRAW, gl.FLOAT, false),
         filled(gl.ELEMENT_ARRAY_BUFFER, geometry.indices, gl.STATIC_DRAW)];
+      this.corners = gl.createVertexArray();
+      gl.bindVertexArray(this.corners);
+      [this.positionBuffer, this.normalBuffer].forEach((buffer, place) => {
+        gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+        gl.enableVertexAttribArray(place);
+        gl.vertexAttribPointer(place, 3, gl.FLOAT, false, 0, 0);
+      });
       gl.bindVertexArray(null);
-      this.areMapsOld = true;
+      this.areMapsOld = this.isStillOld = true;
       const images = new Set(model.meshes.map(({material}) => material.image).filter(Boolean));
       return Promise.all([...images].map(image => this.uploadImage(image, model)));
     }
@@ -481,31 +542,95 @@ var FaceRenderer = (function () {
     }
 
     drawMaps(view) {
-      const gl = this.gl;
-      this.mapYaw = view.lightYaw;
-      this.areMapsOld = false;
-      const key = turned(unit(KEY), view.lightYaw);
-      this.lightMatrix = product(orthographic(SHADOW_REACH, 2.5),
-        lookingAt(key.map(value => 2.5 * value), [0, 0, 0]));
-      this.frontMatrix = product(orthographic(CAVITY_REACH, 1), lookingAt([0, 0, 1], [0, 0, 0]));
-      gl.useProgram(this.depth.program);
-      gl.uniformMatrix4fv(this.depth.at.u_model, false, this.geometry.matrix);
+      // The lamp's and the front's depth pictures. While the face moves, one a frame is enough.
+      const gl = this.gl, now = performance.now();
+      const isMoving = now - this.mapTime < 80 && this.mapYaw === view.lightYaw;
+      this.mapTime = now;
+      if (this.mapYaw !== view.lightYaw || this.isStillOld) {
+        const key = turned(unit(KEY), view.lightYaw);
+        this.lightMatrix = product(orthographic(SHADOW_REACH, 2.5),
+          lookingAt(key.map(value => 2.5 * value), [0, 0, 0]));
+        this.frontMatrix = product(orthographic(CAVITY_REACH, CAVITY_DEPTH),
+          lookingAt([0, 0, CAVITY_DEPTH], [0, 0, 0]));
+        this.mapYaw = view.lightYaw;
+        this.isStillOld = false;
+        this.drawDepth(this.stillMap, this.lightMatrix, piece => piece.castsShadow && piece.isStill);
+      }
       gl.bindVertexArray(this.vertices);
+      this.isFrontNext = isMoving && !this.isFrontNext;
+      if (!isMoving || !this.isFrontNext) {
+        gl.bindFramebuffer(gl.READ_FRAMEBUFFER, this.stillMap.framebuffer);
+        gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, this.shadowMap.framebuffer);
+        gl.blitFramebuffer(0, 0, SHADOW_SIZE, SHADOW_SIZE, 0, 0, SHADOW_SIZE, SHADOW_SIZE,
+          gl.DEPTH_BUFFER_BIT, gl.NEAREST);
+        this.drawDepth(this.shadowMap, this.lightMatrix,
+          piece => piece.castsShadow && !piece.isStill, true);
+      }
+      if (!isMoving || this.isFrontNext) {
+        this.drawDepth(this.cavityMap, this.frontMatrix,
+          piece => piece.castsShadow && piece.kind === SKIN);
+      }
+      this.areMapsOld = isMoving;
+    }
+
+    drawDepth(map, matrix, isWanted, isKept) {
+      const gl = this.gl, {program, at} = this.depth;
+      gl.bindFramebuffer(gl.FRAMEBUFFER, map.framebuffer);
+      gl.viewport(0, 0, map.size, map.size);
       gl.disable(gl.BLEND);
       gl.depthMask(true);
+      if (!isKept) gl.clear(gl.DEPTH_BUFFER_BIT);
+      gl.useProgram(program);
+      gl.uniformMatrix4fv(at.u_model, false, this.geometry.matrix);
+      gl.uniformMatrix4fv(at.u_camera, false, matrix);
+      gl.bindVertexArray(this.vertices);
       gl.enable(gl.POLYGON_OFFSET_FILL);
-      for (const [map, matrix, offset] of [[this.shadowMap, this.lightMatrix, 2],
-        [this.cavityMap, this.frontMatrix, 0]]) {
-        gl.bindFramebuffer(gl.FRAMEBUFFER, map.framebuffer);
-        gl.viewport(0, 0, map.size, map.size);
-        gl.clear(gl.DEPTH_BUFFER_BIT);
-        gl.polygonOffset(offset, offset);
-        gl.uniformMatrix4fv(this.depth.at.u_camera, false, matrix);
-        for (const piece of this.geometry.pieces) {
-          if (piece.castsShadow) this.drawElements(piece);
-        }
-      }
+      gl.polygonOffset(2, 2);
+      for (const piece of this.geometry.pieces) if (isWanted(piece)) this.drawElements(piece);
       gl.disable(gl.POLYGON_OFFSET_FILL);
+    }
+
+    computeLight(view) {
+      const gl = this.gl, {program, at} = this.light;
+      gl.useProgram(program);
+      gl.uniformMatrix4fv(at.u_model, false, this.geometry.matrix);
+      gl.uniformMatrix4fv(at.u_light, false, this.lightMatrix);
+      gl.uniformMatrix4fv(at.u_front, false, this.frontMatrix);
+      gl.uniform1f(at.u_front_span, 2 * CAVITY_DEPTH);
+      this.setLamps(at, view);
+      [this.shadowMap, this.cavityMap].forEach(({texture}, unit) => {
+        gl.activeTexture(gl.TEXTURE0 + unit);
+        gl.bindTexture(gl.TEXTURE_2D, texture);
+      });
+      gl.uniform1i(at.u_shadow, 0);
+      gl.uniform1i(at.u_cavity, 1);
+      gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+      gl.bindVertexArray(this.corners);
+      gl.bindTransformFeedback(gl.TRANSFORM_FEEDBACK, this.feedback);
+      gl.enable(gl.RASTERIZER_DISCARD);
+      for (const {kind, vertexStart, numVertices} of this.geometry.pieces) {
+        gl.uniform1i(at.u_kind, kind);
+        gl.bindBufferRange(gl.TRANSFORM_FEEDBACK_BUFFER, 0, this.lightBuffer,
+          LIGHT_BYTES * vertexStart, LIGHT_BYTES * numVertices);
+        gl.beginTransformFeedback(gl.POINTS);
+        gl.drawArrays(gl.POINTS, vertexStart, numVertices);
+        gl.endTransformFeedback();
+      }
+      gl.disable(gl.RASTERIZER_DISCARD);
+      gl.bindBufferBase(gl.TRANSFORM_FEEDBACK_BUFFER, 0, null);
+      gl.bindTransformFeedback(gl.TRANSFORM_FEEDBACK, null);
+      for (const unit of [1, 0]) {
+        gl.activeTexture(gl.TEXTURE0 + unit);
+        gl.bindTexture(gl.TEXTURE_2D, null);
+      }
+    }
+
+    setLamps(at, view) {
+      const gl = this.gl;
+      gl.uniform3fv(at.u_eye, view.eye);
+      gl.uniform3fv(at.u_key, turned(unit(KEY), view.lightYaw));
+      gl.uniform3fv(at.u_fill, turned(unit(FILL), view.lightYaw));
+      gl.uniform3fv(at.u_rim, turned(unit(RIM), this.yaw));
     }
 
     drawPieces(view, passes) {
@@ -532,7 +657,7 @@ var FaceRenderer = (function () {
       if (!drawn) {
         const head = `#version 300 es\n#define KIND ${piece.kind}\n`
           + (texture ? '#define HAS_IMAGE\n' : '');
-        drawn = program(gl, VERTEX.replace('DEPTH_SPAN', '2.0'), head + FRAGMENT);
+        drawn = program(gl, head + VERTEX, head + FRAGMENT);
         this.programs.set(key, drawn);
       }
       const at = drawn.at;
@@ -541,20 +666,9 @@ var FaceRenderer = (function () {
         drawn.view = view;
         gl.uniformMatrix4fv(at.u_model, false, this.geometry.matrix);
         gl.uniformMatrix4fv(at.u_camera, false, view.camera);
-        gl.uniformMatrix4fv(at.u_light, false, this.lightMatrix);
-        gl.uniformMatrix4fv(at.u_front, false, this.frontMatrix);
-        gl.uniform3fv(at.u_eye, view.eye);
-        gl.uniform3fv(at.u_key, turned(unit(KEY), view.lightYaw));
-        gl.uniform3fv(at.u_fill, turned(unit(FILL), view.lightYaw));
-        gl.uniform3fv(at.u_rim, turned(unit(RIM), this.yaw));
-        gl.uniform1i(at.u_shadow, 1);
-        gl.uniform1i(at.u_cavity, 2);
+        this.setLamps(at, view);
+        this.setBackdrop(at);
         gl.uniform1i(at.u_image, 0);
-        gl.activeTexture(gl.TEXTURE1);
-        gl.bindTexture(gl.TEXTURE_2D, this.shadowMap.texture);
-        gl.activeTexture(gl.TEXTURE2);
-        gl.bindTexture(gl.TEXTURE_2D, this.cavityMap.texture);
-        gl.activeTexture(gl.TEXTURE0);
       }
       gl.uniform4fv(at.u_base, material.baseColor);
       gl.uniform1i(at.u_pass, pass);
@@ -577,14 +691,19 @@ var FaceRenderer = (function () {
     }
 
     drawBackground() {
-      const gl = this.gl, {width, height} = this.canvas, at = this.back.at;
-      gl.useProgram(this.back.program);
+      const gl = this.gl, {program, at} = this.back;
+      gl.useProgram(program);
       gl.bindVertexArray(this.empty);
+      this.setBackdrop(at);
+      gl.drawArrays(gl.TRIANGLES, 0, 3);
+    }
+
+    setBackdrop(at) {
+      const gl = this.gl;
       gl.uniform3fv(at.u_background, hexColor(this.theme.background));
       gl.uniform3fv(at.u_glow, hexColor(this.theme.glow));
       gl.uniform1f(at.u_vignette, this.theme.vignette);
-      gl.uniform2f(at.u_aspect, Math.min(width / height, 1.6), 1);
-      gl.drawArrays(gl.TRIANGLES, 0, 3);
+      gl.uniform2f(at.u_size, this.canvas.width, this.canvas.height);
     }
   }
 
@@ -615,6 +734,7 @@ var FaceRenderer = (function () {
       this.base = this.positions.slice(0, 3 * this.numMoving);
       this.prepareNormals();
       this.frame(model);
+      this.pieces.sort((a, b) => a.kind - b.kind);      // what skin hides is not shaded
       this.isOld = this.shapes.size > 0;
     }
 
@@ -642,8 +762,10 @@ var FaceRenderer = (function () {
         }
       }
       const {material} = mesh, kind = kindOf(mesh);
-      this.pieces.push({start, count: mesh.indices.length, kind, material,
-        castsShadow: material.alphaMode === 'OPAQUE' && !(kind === HAIR && isMoving),
+      this.pieces.push({start, count: mesh.indices.length, vertexStart: vertex,
+        numVertices: mesh.positions.length / 3, kind, material,
+        isStill: !isMoving,
+        castsShadow: material.alphaMode === 'OPAQUE' && kind !== WET && !(kind === HAIR && isMoving),
         passes: {OPAQUE: [0], MASK: [1], BLEND: [2, 3]}[material.alphaMode]});
     }
 
@@ -758,9 +880,9 @@ var FaceRenderer = (function () {
         -side * middle[0], -scale * middle[1], -side * middle[2], 1]);
       const corners = [min, max].map(corner => corner.map((value, k) => (value - middle[k]) / face));
       const whole = Math.min(1.12 * (corners[1][1] - corners[0][1]), VIEW_HEIGHT);
-      const top = Math.min(corners[1][1], 0.78), low = Math.max(corners[0][1], -0.95);
+      const top = Math.min(corners[1][1], 0.80);
       this.viewSize = [Math.min(1.5, 1.1 * (corners[1][0] - corners[0][0])), Math.max(whole, 0.6)];
-      this.target = [0, Math.min(Math.max((top + low) / 2, -0.12), 0.12), -0.1];
+      this.target = [0, Math.max(top + 0.08 - this.viewSize[1] / 2, -0.1), -0.1];
       this.reach = Math.max(...corners.flat().map(Math.abs), 1) * 2;
     }
   }
@@ -796,7 +918,17 @@ var FaceRenderer = (function () {
 
   // ---- WebGL
 
-  function program(gl, vertex, fragment) {
+  function isSoftware() {
+    const gl = document.createElement('canvas').getContext('webgl2');
+    if (!gl) return false;
+    const named = gl.getExtension('WEBGL_debug_renderer_info');
+    const name = gl.getParameter(named ? named.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
+    const loser = gl.getExtension('WEBGL_lose_context');
+    if (loser) loser.loseContext();
+    return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
+  }
+
+  function program(gl, vertex, fragment, captured) {
     const made = gl.createProgram();
     for (const [kind, text] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
       const shader = gl.createShader(kind);
@@ -807,6 +939,7 @@ var FaceRenderer = (function () {
         throw new Error('the graphics driver refuses a shader: ' + gl.getShaderInfoLog(shader));
       }
     }
+    if (captured) gl.transformFeedbackVaryings(made, captured, gl.INTERLEAVED_ATTRIBS);
     gl.linkProgram(made);
     if (!gl.getProgramParameter(made, gl.LINK_STATUS) && !gl.isContextLost()) {
       throw new Error('the graphics driver refuses a program: ' + gl.getProgramInfoLog(made));
