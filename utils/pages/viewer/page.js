@@ -26,7 +26,7 @@
   // What stands at each side: its clip, renderer, and the values last shown.
   const sides = {a: {clip: null, renderer: null, values: null, time_s: -1},
                  b: {clip: null, renderer: null, values: null, time_s: -1}};
-  const sound = {name: '', url: null, peaks: null, peaksPerS: 50};
+  const sound = {name: '', blob: null, url: null, peaks: null, peaksPerS: 50};
   let model = null, card = null, headName = '', scores = null, isDirty = true, rows = [];
 
   // ---- what the page was made with
@@ -89,7 +89,8 @@
 
   function setSound(name, bytes, type, duration_s, peaks, peaksPerS) {
     if (sound.url) URL.revokeObjectURL(sound.url);
-    Object.assign(sound, {name, peaks, peaksPerS, url: URL.createObjectURL(new Blob([bytes], {type}))});
+    const held = new Blob([bytes], {type});
+    Object.assign(sound, {name, peaks, peaksPerS, blob: held, url: URL.createObjectURL(held)});
     player.setSound(sound.url, duration_s);
     el('mute').hidden = false;
   }
