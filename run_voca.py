@@ -53,8 +53,8 @@ def get_parser():
                              "(this project's)")
     parser.add_argument("--no_preview", action="store_true", help="write no preview.mp4")
     parser.add_argument("--page", action="store_true",
-                        help="also write page.html: the head in 3D, the sound and the curves in one "
-                             "file for the browser")
+                        help="also write page.html: the head in 3D, the sound and the curves in "
+                             "one file for the browser")
     parser.add_argument("--transcript", action="store_true",
                         help="also write the words that DeepSpeech hears, with their times")
     parser.add_argument("--reference_chunk_s", type=float, choices=(0.5, 0.1), default=0.5,

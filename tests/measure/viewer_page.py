@@ -39,24 +39,24 @@ def measure(browser, folder, name, samples):
         page.wait_for_selector("html[data-ready]")
         opened_s = time.time() - started_s
         page.evaluate("viewer.player.play()")
-        frames, worst_s = page.evaluate("""seconds => new Promise(done => {
-            const start = performance.now(), audio = document.getElementById('sound');
-            let frames = 0, worst = 0;
-            const look = () => {
-              frames++;
-              if (frames > 2) worst = Math.max(worst, Math.abs(viewer.sides.a.time_s -
-                audio.currentTime));
-              if (performance.now() - start < 1000 * seconds) requestAnimationFrame(look);
-              else done([frames, worst]);
+        times = page.evaluate("""seconds => new Promise(done => {
+            const times = [], audio = document.getElementById('sound'), {a} = viewer.sides;
+            const show = a.renderer.setWeights;
+            a.renderer.setWeights = function (names, values) {  // as the head gets them
+              times.push([performance.now() / 1000, a.time_s, audio.currentTime]);
+              show.call(this, names, values);
             };
-            requestAnimationFrame(look);
+            setTimeout(() => done(times), 1000 * seconds);
         })""", WATCHED_S)
+        moment_s, shown_s, heard_s = np.array(times).T
+        rate = (len(times) - 1) / (moment_s[-1] - moment_s[0])
+        worst_s = np.abs(shown_s - heard_s).max()
         heap_bytes = page.context.new_cdp_session(page).send(
             "Runtime.getHeapUsage")["usedSize"]
         size = page.evaluate("[document.getElementById('head-a').width, "
                              "document.getElementById('head-a').height]")
     return (name, "%.1f" % duration_s, "%.2f" % made_s, "%.2f" % (num_bytes / 1e6),
-            "%.2f" % opened_s, "%.0f" % (heap_bytes / 1e6), "%.1f" % (frames / WATCHED_S),
+            "%.2f" % opened_s, "%.0f" % (heap_bytes / 1e6), "%.1f" % rate,
             "%dx%d" % tuple(size), "%.0f" % (1000 * worst_s))
 
 

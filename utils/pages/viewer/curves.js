@@ -101,7 +101,7 @@ class Timeline extends EventTarget {
       const first = Math.floor(from_s * this.peaksPerS);
       const end = Math.max(first + 1, Math.ceil(to_s * this.peaksPerS));
       let most = 0;
-      for (let i = first; i < Math.min(end, this.peaks.length); i++) most = Math.max(most, this.peaks[i]);
+      for (const peak of this.peaks.subarray(first, end)) most = Math.max(most, peak);
       return most / 255;
     }
     if (!this.clips.length) return 0;
@@ -119,7 +119,7 @@ class Timeline extends EventTarget {
     this.lanes.forEach((channel, lane) => {
       const curves = this.clips.map(clip => curveOf(clip, channel));
       let most = 0;
-      for (const curve of curves) if (curve) for (const value of curve) if (value > most) most = value;
+      for (const curve of curves) most = Math.max(most, highestOf(curve));
       const top = [0.1, 0.25, 0.5, 1].find(one => most <= one + 1e-6) || 1;
       const bottom_y = axis + (lane + 1) * tall - 4, high = tall - 12;
       context.strokeStyle = this.colours.line;
@@ -392,12 +392,18 @@ function clockText(time_s, places) {
 
 function fitted(canvas) {
   // [context, width, height] in CSS pixels, at the screen's own resolution, cleared.
-  const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
-  const context = canvas.getContext('2d');
+  const width = canvas.clientWidth, height = canvas.clientHeight;
+  const context = canvas.getContext('2d'), ratio = window.devicePixelRatio || 1;
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   return [context, width, height];
+}
+
+function highestOf(curve) {
+  let most = 0;
+  for (const value of curve || []) if (value > most) most = value;
+  return most;
 }
 
 function strokePath(context, path, colour, thickness) {
@@ -414,7 +420,7 @@ function drawSparkline(canvas, curves, colours) {
   const [context, width, height] = fitted(canvas);
   if (!width) return;
   let most = 0.02;
-  for (const curve of curves) if (curve) for (const value of curve) if (value > most) most = value;
+  for (const curve of curves) most = Math.max(most, highestOf(curve));
   curves.forEach((curve, place) => {
     if (!curve) return;
     const path = [], points = Math.min(curve.length, Math.round(width * 1.5));

@@ -22,7 +22,8 @@
   };
 
   const player = new Player(el('sound'));
-  const timeline = new Timeline({overview: el('overview'), lanes: el('lanes'), tip: el('tip')}, player);
+  const timeline = new Timeline(
+    {overview: el('overview'), lanes: el('lanes'), tip: el('tip')}, player);
   // What stands at each side: its clip, renderer, and the values last shown.
   const sides = {a: {clip: null, renderer: null, values: null, time_s: -1},
                  b: {clip: null, renderer: null, values: null, time_s: -1}};
@@ -158,7 +159,8 @@
       canvas.addEventListener(kind, () => copyView(side, other), {passive: true});
     }
     canvas.addEventListener('keydown', event => {
-      const turn = {ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, -40], ArrowDown: [0, 40]};
+      const turn = {ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, -40],
+        ArrowDown: [0, 40]};
       if (!event.altKey || !turn[event.key]) return;
       event.preventDefault();
       sides[side].renderer.orbit(...turn[event.key]);
@@ -188,13 +190,21 @@
       }
       sampleClip(of.clip, time_s, of.values);
       if (of.renderer) {
-        of.renderer.setWeights(of.clip.channels, of.values);
+        of.renderer.setWeights(ALL_CHANNELS, pose(of));
         of.renderer.draw();
       }
     }
     isDirty = false;
     showTime(time_s);
     requestAnimationFrame(tick);
+  }
+
+  function pose({clip, values}) {
+    // All 52: a channel that a take lacks rests at 0, whatever was shown before.
+    return ALL_CHANNELS.map(channel => {
+      const place = clip.places.get(channel);
+      return place === undefined ? 0 : values[place];
+    });
   }
 
   // ---- time
@@ -287,7 +297,8 @@
     const list = el('list');
     list.textContent = '';
     rows = [];
-    const left = new Set(ALL_CHANNELS.filter(channel => clips.some(clip => clip.places.has(channel))));
+    const left = new Set(ALL_CHANNELS.filter(
+      channel => clips.some(clip => clip.places.has(channel))));
     for (const group of CHANNEL_GROUPS) {
       const channels = [...left].filter(group.test);
       channels.forEach(channel => left.delete(channel));
@@ -335,12 +346,15 @@
   function drawSparklines() {
     const clips = [sides.a.clip, sides.b.clip].filter(Boolean);
     const style = getComputedStyle(document.documentElement);
-    const colours = ['--accent', '--other'].map(name => style.getPropertyValue(name).trim());
+    const [accent, other, muted] = ['--accent', '--other', '--muted'].map(
+      name => style.getPropertyValue(name).trim());
+    const colours = [accent, other];
     for (const row of rows) {
-      if (!row.isStill) drawSparkline(row.canvas, clips.map(clip => curveOf(clip, row.channel)), colours);
+      if (row.isStill) continue;
+      drawSparkline(row.canvas, clips.map(clip => curveOf(clip, row.channel)), colours);
     }
     for (const canvas of el('scores').querySelectorAll('canvas')) {
-      drawSparkline(canvas, [differenceCurve(canvas.dataset.channel)], [style.getPropertyValue('--muted').trim()]);
+      drawSparkline(canvas, [differenceCurve(canvas.dataset.channel)], [muted]);
     }
   }
 
@@ -388,7 +402,7 @@
       return element;
     };
     const shown = (value, name) => value === null || value === undefined ? '\u2013' :
-      (/_ms$|_of$/.test(name) ? Math.round(value) : value.toFixed(2)).toString().replace('-', '\u2212');
+      value.toFixed(name.endsWith('_ms') ? 0 : 2).replace('-', '\u2212');
     const mouth = scores.channels.filter(one => /^(jaw|mouth)/.test(one.name));
     const mae = of => of.reduce((sum, one) => sum + one.mae, 0) / of.length;
     const verdict = add('div', pane, undefined, 'verdict');
@@ -415,16 +429,18 @@
     body = tableOf(['', 'this', 'the other']);
     for (const [name, [title, how]] of Object.entries(MEASURES)) {
       if (!measures.has(name)) continue;
-      const row = add('tr', body), cell = add('th', row, title), {take, against} = measures.get(name);
+      const row = add('tr', body), cell = add('th', row, title), values = measures.get(name);
       if (how) add('small', cell, how);
-      add('td', row, shown(take, name), 'a');
-      add('td', row, shown(against, name), 'b');
+      add('td', row, shown(values.take, name), 'a');
+      add('td', row, shown(values.against, name), 'b');
     }
-    pane.append(paragraph(`${short(clips[0].name)} is scored against ${short(clips[1].name)}, over ` +
-      `${(card ? card.scored_s : scores.seconds).toFixed(1)} s at 30 frames a second.` +
+    const seconds = (card ? card.scored_s : scores.seconds).toFixed(1);
+    pane.append(paragraph(`${short(clips[0].name)} is scored against ${short(clips[1].name)}, ` +
+      `over ${seconds} s at 30 frames a second.` +
       (card ? '' : ' Scores of silence need a page made with the sound.')));
     add('h2', pane, 'Difference by channel');
-    for (const {name, mae: error, r} of scores.channels.slice().sort((one, two) => two.mae - one.mae)) {
+    const worstFirst = scores.channels.slice().sort((one, two) => two.mae - one.mae);
+    for (const {name, mae: error, r} of worstFirst) {
       const row = listRow(name, false);
       row.canvas.dataset.channel = name;
       row.value.textContent = error.toFixed(3);
@@ -573,13 +589,9 @@
 
   // ---- what the user does
 
-  function setSpeed(rate) {
-    player.setRate(rate);
-  }
-
   function nextSpeed(direction) {
     const place = SPEEDS.indexOf(player.rate) + direction;
-    setSpeed(SPEEDS[Math.min(SPEEDS.length - 1, Math.max(0, place))]);
+    player.setRate(SPEEDS[Math.min(SPEEDS.length - 1, Math.max(0, place))]);
   }
 
   function setMuted(isMuted) {
@@ -604,14 +616,19 @@
 
   el('play').addEventListener('click', () => player.toggle());
   el('loop').addEventListener('click', () => player.setLooping(!player.isLooping));
-  el('speed').addEventListener('change', event => { setSpeed(Number(event.target.value)); event.target.blur(); });
+  el('speed').addEventListener('change', event => {
+    player.setRate(Number(event.target.value));
+    event.target.blur();
+  });
   el('mute').addEventListener('click', () => setMuted(!el('sound').muted));
   el('zoom-in').addEventListener('click', () => timeline.zoom(2));
   el('zoom-out').addEventListener('click', () => timeline.zoom(0.5));
   el('zoom-all').addEventListener('click', () => timeline.zoomAll());
   el('theme').addEventListener('click', otherTheme);
   el('help').addEventListener('click', () => el('keys').showModal());
-  el('keys').addEventListener('click', event => { if (event.target === el('keys')) el('keys').close(); });
+  el('keys').addEventListener('click', event => {
+    if (event.target === el('keys')) el('keys').close();    // beside the dialog
+  });
   el('open').addEventListener('click', () => el('file-a').click());
   el('compare').addEventListener('click', () => el('file-b').click());
   el('drop-b').addEventListener('click', closeB);
@@ -619,7 +636,7 @@
   for (const name of ['channels', 'scores']) {
     el('tab-' + name).addEventListener('click', () => chooseTab(name));
     el('tab-' + name).addEventListener('keydown', event => {
-      if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight' || el('tab-scores').hidden) return;
+      if (!/^Arrow(Left|Right)$/.test(event.key) || el('tab-scores').hidden) return;
       event.preventDefault();
       event.stopPropagation();
       const other = name === 'channels' ? 'scores' : 'channels';
@@ -646,12 +663,12 @@
     l: () => player.setLooping(!player.isLooping),
     m: () => setMuted(!el('sound').muted),
     i: () => player.setRegion([player.time(), Math.max(player.to_s, player.time() + 0.1)]),
-    u: () => { if (player.time() > player.from_s + 0.05) player.setRegion([player.from_s, player.time()]); },
+    o: () => player.setRegion([Math.min(player.from_s, player.time() - 0.1), player.time()]),
     Escape: () => player.setRegion(null),
     '+': () => timeline.zoom(2), '=': () => timeline.zoom(2), '-': () => timeline.zoom(0.5),
     0: () => timeline.zoomAll(),
     '/': () => { chooseTab('channels'); el('search').focus(); },
-    o: () => el('file-a').click(), c: () => el('file-b').click(),
+    c: () => el('file-b').click(),
     d: otherTheme,
     '?': () => el('keys').showModal(),
   };
@@ -680,7 +697,9 @@
     clearTimeout(leave);
     leave = setTimeout(() => { el('drop').hidden = true; }, 400);
     el('drop').hidden = false;
-    for (const half of el('drop').children) half.classList.toggle('over', half.contains(event.target));
+    for (const half of el('drop').children) {
+      half.classList.toggle('over', half.contains(event.target));
+    }
   });
   window.addEventListener('drop', event => {
     if (!isFiles(event)) return;

@@ -1,7 +1,8 @@
 // The clock of the page: the sound's own while it sounds, the machine's where there is none.
 //
-// new Player(audio): an audio element, with or without a sound. Its events: 'change' (playing, rate,
-// loop, bounds), 'seek'. time() is the moment to show, in seconds.
+// new Player(audio): an audio element, with or without a sound. Its events: 'change' (playing,
+// rate, loop, region), 'trouble' (a sound that cannot be played). time() is the moment to show, in
+// seconds; tick() is called before each picture.
 
 class Player extends EventTarget {
   constructor(audio) {
@@ -83,7 +84,6 @@ class Player extends EventTarget {
     this.isPlaying = true;
     this._drive(time_s);
     this._tell();
-    this.dispatchEvent(new Event('seek'));
   }
 
   pause() {
@@ -106,7 +106,6 @@ class Player extends EventTarget {
       this._anchor_s = time_s;
       if (this.sound_s) this.audio.currentTime = Math.min(time_s, this.sound_s);
     }
-    this.dispatchEvent(new Event('seek'));
   }
 
   setRate(rate) {

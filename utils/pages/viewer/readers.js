@@ -2,7 +2,7 @@
 //
 // readAnimation(fileName, arrayBuffer, notes) -> Promise of a clip
 //   notes: gets a line for each thing that is doubtful and how it was taken.
-// readArkitTable and the others are its parts. Throws an Error of one line for what cannot be read.
+// Throws an Error of one line for what cannot be read. isAnimationName(fileName): by its ending.
 //
 // Channels go by name alone. Rows without a face are left out. The first frame stands at 0.
 
@@ -28,7 +28,7 @@ var {readAnimation, isAnimationName} = (function () {
 
   async function readAnimation(fileName, buffer, notes) {
     if (buffer.byteLength > MAX_BYTES) {
-      refuse(`has ${Math.round(buffer.byteLength / 1e6)} MB; at most ${MAX_BYTES / 1e6 | 0} are read`);
+      refuse(`has ${buffer.byteLength} bytes; at most ${MAX_BYTES} are read`);
     }
     if (!buffer.byteLength) refuse('is empty (0 bytes)');
     const ending = (/\.(\w+)$/.exec(fileName) || ['', ''])[1].toLowerCase();
@@ -66,7 +66,8 @@ var {readAnimation, isAnimationName} = (function () {
     for (let i = 0; i < numRows; i++) if (!rows.hasFace || rows.hasFace[i]) kept.push(i);
     if (!kept.length) refuse(`has ${numRows} rows and none has a face`);
     if (kept.length < numRows) {
-      notes.push(`${numRows - kept.length} of ${numRows} rows have no face; lines are drawn across`);
+      notes.push(`${numRows - kept.length} of ${numRows} rows have no face; ` +
+        'lines are drawn across');
     }
     const curves = places.map(place => Float32Array.from(kept, i => columns[place][i]));
     const times_s = Float64Array.from(kept, i => rows.times_s[i] - rows.times_s[0]);
@@ -252,8 +253,9 @@ var {readAnimation, isAnimationName} = (function () {
     const seconds = new Float64Array(codes.length), units = new Float64Array(codes.length);
     codes.forEach((code, row) => {
       const found = /^(\d{1,6}):(\d{1,6}):(\d{1,6})[:;](\d{1,6}[.,]?\d*)$/.exec(code);
-      if (!found) refuse(`line ${rows[row][0]}: "${shown(code)}" is not a timecode HH:MM:SS:FF.mmm`);
-      if (!(unitsPerS[row] > 0)) refuse(`line ${rows[row][0]}: a FrameRate that is no rate`);
+      const line = rows[row][0];
+      if (!found) refuse(`line ${line}: "${shown(code)}" is not a timecode HH:MM:SS:FF.mmm`);
+      if (!(unitsPerS[row] > 0)) refuse(`line ${line}: a FrameRate that is no rate`);
       seconds[row] = +found[1] * 3600 + +found[2] * 60 + +found[3];
       units[row] = number(found[4]);
     });
@@ -319,7 +321,8 @@ var {readAnimation, isAnimationName} = (function () {
   const TIME_NAME = new RegExp('^(?:time|timestamps?|timecode|pts|ptstime|frametime|videotime|t)?' +
     '(?:in)?(?:(seconds?|secs?|s)|(milliseconds?|millis|msecs?|ms)' +
     '|(microseconds?|micros|usecs?|us|[\u00b5\u03bc]s)|(nanoseconds?|nanos|ns))?$');
-  const UNITS = [['seconds', 1], ['milliseconds', 1e3], ['microseconds', 1e6], ['nanoseconds', 1e9]];
+  const UNITS = [['seconds', 1], ['milliseconds', 1e3], ['microseconds', 1e6],
+    ['nanoseconds', 1e9]];
   const NO_SHAPE = new RegExp('^(frame|index|idx|image|img|file|path|video|name$|' +
     'face($|id|index|num|found|detected)|numfaces|success|detected|valid|confidence|score$|' +
     'fps$|width$|height$|date)');
@@ -409,8 +412,8 @@ var {readAnimation, isAnimationName} = (function () {
     }
     try {
       if (content && content.facsNames) return readAudio2Face(content);
-      const first = Array.isArray(content) ? content[0] : content;
-      if (first && first.scene) return readRokoko(Array.isArray(content) ? content : [content], notes);
+      const packets = Array.isArray(content) ? content : [content];
+      if (packets[0] && packets[0].scene) return readRokoko(packets, notes);
       if (content && content.frames) return readBeat(content, notes);
     } catch (error) {
       if (error instanceof TypeError) refuse('is JSON of another form: ' + shown(error.message));
@@ -456,7 +459,9 @@ var {readAnimation, isAnimationName} = (function () {
       .map(actor => actor.face));
     const some = faces.find(face => face.length);
     if (!some) refuse('has no actor with a face');
-    if (faces.some(face => face.length > 1)) notes.push('several actors have a face; the first is taken');
+    if (faces.some(face => face.length > 1)) {
+      notes.push('several actors have a face; the first is taken');
+    }
     const names = Object.keys(some[0]).filter(name => CHANNEL_OF.has(name.toLowerCase()));
     const columns = names.map(name => Float64Array.from(
       faces, face => face.length ? Number(face[0][name]) / 100 : 0));
@@ -473,7 +478,9 @@ var {readAnimation, isAnimationName} = (function () {
     const arrays = {};
     for (const member of zipMembers(bytes)) {
       const key = member.name.replace(/\.npy$/, '');
-      if (['weights', 'names', 'fps'].includes(key)) arrays[key] = npyArray(key, await unpacked(member));
+      if (['weights', 'names', 'fps'].includes(key)) {
+        arrays[key] = npyArray(key, await unpacked(member));
+      }
     }
     const missing = ['weights', 'names', 'fps'].filter(key => !arrays[key]);
     if (missing.length) refuse(`lacks ${missing.join(', ')}; expected weights, names, fps`);
@@ -486,7 +493,8 @@ var {readAnimation, isAnimationName} = (function () {
     const columns = Array.from({length: numNames}, (_, place) => {
       const column = new Float64Array(numFrames);
       for (let i = 0; i < numFrames; i++) {
-        column[i] = weights.values[weights.isFortran ? place * numFrames + i : i * numNames + place];
+        column[i] = weights.values[
+          weights.isFortran ? place * numFrames + i : i * numNames + place];
       }
       return column;
     });
@@ -503,13 +511,14 @@ var {readAnimation, isAnimationName} = (function () {
     try {
       for (let i = 0; i < count; i++) {
         if (view.getUint32(place, true) !== 0x02014b50) refuse('is a damaged .npz');
-        const method = view.getUint16(place + 10, true), size = view.getUint32(place + 20, true);
-        const nameBytes = view.getUint16(place + 28, true), start = view.getUint32(place + 42, true);
+        const short = at => view.getUint16(at, true), long = at => view.getUint32(at, true);
+        const method = short(place + 10), size = long(place + 20);
+        const nameBytes = short(place + 28), start = long(place + 42);
         const name = new TextDecoder().decode(bytes.subarray(place + 46, place + 46 + nameBytes));
-        const from = start + 30 + view.getUint16(start + 26, true) + view.getUint16(start + 28, true);
+        const from = start + 30 + short(start + 26) + short(start + 28);
         if (from + size > bytes.length) refuse('is a damaged .npz: an array is cut off');
         members.push({name, method, bytes: bytes.subarray(from, from + size)});
-        place += 46 + nameBytes + view.getUint16(place + 30, true) + view.getUint16(place + 32, true);
+        place += 46 + nameBytes + short(place + 30) + short(place + 32);
       }
     } catch (error) {
       if (error instanceof RangeError) refuse('is a damaged .npz: its list is cut off');
@@ -606,17 +615,22 @@ var {readAnimation, isAnimationName} = (function () {
         const channel = VMD_NAMES.get(name.toLowerCase());
         if (!channel) { others.add(name); continue; }
         if (!keys.has(channel)) keys.set(channel, []);
-        keys.get(channel).push([view.getUint32(place + 15, true), view.getFloat32(place + 19, true)]);
+        keys.get(channel).push(
+          [view.getUint32(place + 15, true), view.getFloat32(place + 19, true)]);
       }
     } catch (error) {
       if (error instanceof RangeError) refuse('ends before its morphs do; it was cut off');
       throw error;
     }
-    if (!keys.size) refuse(`: none of its ${others.size} morphs bears a name of the 52 ARKit shapes`);
-    if (others.size) notes.push(`${others.size} other morphs are left out, as ${shown([...others][0])}`);
+    if (!keys.size) refuse(`: none of its ${others.size} morphs bears a name of the 52 shapes`);
+    if (others.size) {
+      notes.push(`${others.size} other morphs are left out, as ${shown([...others][0])}`);
+    }
     let last = 0;
     for (const of of keys.values()) for (const key of of) last = Math.max(last, key[0]);
-    if (last >= 6 * 3600 * VMD_FPS) refuse(`has a key at frame ${last}; at most six hours are read`);
+    if (last >= 6 * 3600 * VMD_FPS) {
+      refuse(`has a key at frame ${last}; at most six hours are read`);
+    }
     const columns = [...keys.values()].map(of => keyed(of, last + 1));
     return {times_s: evenTimes(last + 1, VMD_FPS), names: [...keys.keys()], columns};
   }
