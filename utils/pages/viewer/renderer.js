@@ -58,7 +58,7 @@ var FaceRenderer = (function () {
       vec3 at = (u_light * vec4(place + 0.014 * normal, 1.0)).xyz * 0.5 + 0.5;
       float sum = 0.0;
       for (int k = 0; k < 20; k++) {
-        float turn = float(k) * 2.39996, reach = sqrt((float(k) + 0.5) / 20.0) * 0.021;
+        float turn = float(k) * 2.39996, reach = sqrt((float(k) + 0.5) / 20.0) * 0.032;
         sum += texture(u_shadow, vec3(at.xy + reach * vec2(cos(turn), sin(turn)), at.z));
       }
       return sum / 20.0;
@@ -73,8 +73,8 @@ var FaceRenderer = (function () {
         float turn = float(k) * 2.39996, reach = sqrt((float(k) + 0.5) / 16.0) * 0.075;
         float before = u_front_span * (at.z - textureLod(
           u_cavity, at.xy + reach * vec2(cos(turn), sin(turn)), 0.0).r);
-        hidden += (is_mouth ? smoothstep(0.0, 0.06, before) : smoothstep(0.012, 0.11, before))
-          * (1.0 - smoothstep(0.30, 0.48, before));
+        hidden += (is_mouth ? smoothstep(0.0, 0.06, before) : smoothstep(0.035, 0.16, before))
+          * (1.0 - smoothstep(0.44, 0.60, before));
       }
       return 1.0 - hidden / 16.0;
     }
@@ -88,14 +88,16 @@ var FaceRenderer = (function () {
     void main() {
       vec3 place = (u_model * vec4(a_position, 1.0)).xyz;
       vec3 normal = normalize(mat3(u_model) * a_normal), view = normalize(u_eye - place);
+      // Flesh that faces back lies behind the face, not in its mouth.
       bool is_mouth = u_kind == ${WET} && place.y < 0.0;   // eyes lie above the face's middle
       float seen = lit(place, normal), open = open(place, is_mouth);
+      open = mix(1.0, open, smoothstep(-0.6, 0.0, normal.z));
       float along = dot(normal, u_key), edge = 1.0 - max(dot(normal, view), 0.0);
       edge *= edge;
       vec3 wrap = vec3(0.15), shade = vec3(seen), cavity = vec3(1.0), glow = vec3(0.0);
       if (u_kind == ${SKIN}) {
         wrap = vec3(0.42, 0.19, 0.12);
-        shade = vec3(sqrt(seen) * 0.4 + seen * 0.6, seen, seen * (0.85 + 0.15 * seen));
+        shade = vec3(0.30, 0.22, 0.19) + vec3(0.70, 0.78, 0.81) * seen;   // flesh lets light through
         cavity = mix(vec3(0.34, 0.15, 0.13), vec3(1.0), open);
         // Light that went through thin flesh: ears and nostrils before the lamp behind.
         glow = vec3(0.55, 0.10, 0.05) * max(dot(-view, u_rim), 0.0) * edge;
@@ -209,7 +211,7 @@ var FaceRenderer = (function () {
       vec3 gleam = vec3(1.35, 1.3, 1.25) * seen * dot(shine(normal, halfway), vec2(0.9, 0.3))
         + vec3(0.27, 0.32, 0.38) * shine(normal, normalize(u_fill + view)).x
         + vec3(0.10, 0.11, 0.13);
-      gleam *= (0.03 + 0.5 * glancing * edge) * open;
+      gleam *= (0.03 + 0.5 * glancing * edge) * open * open;
     #elif KIND == ${WET}
       vec3 mirrored = reflect(-view, normal);
       float lamp = smoothstep(0.955, 0.975, dot(mirrored, u_key)) * mix(0.35, 1.0, seen);
@@ -220,6 +222,10 @@ var FaceRenderer = (function () {
       float back = max(dot(normal, u_rim), 0.0) * edge * edge;
       vec3 gleam = (0.02 + color.rgb * 0.3) * u_gloss
         * (seen * dot(shine(normal, halfway), vec2(0.9, 0.7)) + back * 0.5);
+    #endif
+      // What is dark before light falls on it lies deep in the mouth, and mirrors nothing.
+    #if KIND != ${HAIR}
+      if (v_place.y < 0.0) gleam *= clamp(6.0 * color.r, 0.0, 1.0);
     #endif
       color.rgb = filmed(max(color.rgb, 0.0) + gleam);
     #endif
@@ -799,12 +805,13 @@ var FaceRenderer = (function () {
       this.geometric = new Float32Array(3 * num);
       this.computeGeometric();
       this.restGeometric = this.geometric.slice();
-      for (const place of this.following) {             // a mesh wound the other way round
+      // -1 where a mesh is wound the other way round than its own normals say.
+      this.sides = Int8Array.from(this.following, place => {
         const at = 3 * place, own = 3 * this.first[place];
-        if (this.restNormals[at] * this.restGeometric[own]
-            + this.restNormals[at + 1] * this.restGeometric[own + 1]
-            + this.restNormals[at + 2] * this.restGeometric[own + 2] < -0.2) this.isInsideOut = true;
-      }
+        return this.restNormals[at] * this.restGeometric[own]
+          + this.restNormals[at + 1] * this.restGeometric[own + 1]
+          + this.restNormals[at + 2] * this.restGeometric[own + 2] < 0 ? -1 : 1;
+      });
     }
 
     computeGeometric() {
@@ -856,9 +863,8 @@ var FaceRenderer = (function () {
         if (weight) for (const [places, moves] of parts) add(positions, places, moves, weight);
       }
       this.computeGeometric();
-      const side = this.isInsideOut ? -1 : 1;
       for (let k = 0; k < this.following.length; k++) {
-        const at = 3 * this.following[k], own = 3 * first[this.following[k]];
+        const at = 3 * this.following[k], own = 3 * first[this.following[k]], side = this.sides[k];
         const x = restNormals[at] + side * (geometric[own] - restGeometric[own]);
         const y = restNormals[at + 1] + side * (geometric[own + 1] - restGeometric[own + 1]);
         const z = restNormals[at + 2] + side * (geometric[own + 2] - restGeometric[own + 2]);
