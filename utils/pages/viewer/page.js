@@ -9,7 +9,7 @@
   const SPEEDS = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2];
   const FIRST_LANES = 4;
   const STILL = 0.004;                  // a channel that deviates less is said to stand still
-  const NEARER = 1.2;                   // than the renderer shows a head
+  const NEARER = 1.1;                   // than the renderer shows a head
   const MAX_SOUND_BYTES = 1 << 29;
   // Signals of the mouth, each with three scores; then those that stand alone.
   const SIGNALS = [['opening', 'Opening'], ['rounding', 'Rounding'], ['spreading', 'Spreading'],
@@ -415,7 +415,7 @@
       return add('tbody', table);
     };
     add('h2', pane, 'The mouth\u2019s movement');
-    let body = tableOf(['', 'correlation', 'late by, ms', 'of speed']);
+    let body = tableOf(['', 'correlation', 'late by (ms)', 'of its speed']);
     for (const [signal, title] of SIGNALS) {
       if (!measures.has(signal + '_r')) continue;
       const row = add('tr', body);
@@ -425,7 +425,7 @@
         add('td', row, shown(value, name), name === signal + '_r' ? 'a' : '');
       }
     }
-    add('h2', pane, 'And beside it');
+    add('h2', pane, 'Other scores');
     body = tableOf(['', 'this', 'the other']);
     for (const [name, [title, how]] of Object.entries(MEASURES)) {
       if (!measures.has(name)) continue;
