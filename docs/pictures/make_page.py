@@ -58,6 +58,7 @@ def main():
                "dither=sierra2_4a", os.path.join(HERE, "page.png"))
         with watched_page(browser, *GIF_SIZE, color_scheme="light") as page:
             opened(page, path)
+            page.evaluate("document.documentElement.classList.add('playing')")
             stage, dock = [page.locator(name).bounding_box() for name in (".stage", ".dock")]
             clip = {"x": stage["x"] - MARGIN, "y": stage["y"] - MARGIN,
                     "width": stage["width"] + 2 * MARGIN,

@@ -598,14 +598,17 @@ def test_hostile_names_in_the_browser(page, take):
 def test_it_fits_every_screen_in_dark_and_light(page, take):
     page.emulate_media(color_scheme="dark")
     opened(page, made(take))
-    for width, height in ((1440, 900), (900, 600), (420, 800), (360, 640)):
+    for width, height in ((1440, 900), (900, 600), (780, 560), (420, 800), (360, 640)):
         page.set_viewport_size({"width": width, "height": height})
         drawn(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         outside = page.evaluate("""() => [...document.querySelectorAll(
-            'button, select, input, canvas')].filter(one => one.offsetParent && !one.closest('dialog, #list, #scores, .views'))
-            .filter(one => { const box = one.getBoundingClientRect();
-              return box.left < -1 || box.right > innerWidth + 1; }).map(one => one.id)""")
+            'button, select, input, canvas')].filter(one => {
+              if (!one.offsetParent || one.closest('dialog, .views')) return false;
+              const box = one.getBoundingClientRect();
+              const around = one.closest('.bar, .stage, .dock, .panel').getBoundingClientRect();
+              return box.left < around.left - 1 || box.right > around.right + 1;
+            }).map(one => one.id || one.className)""")
         assert outside == [], (width, outside)
     paper = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(paper)
