@@ -19,6 +19,7 @@ from tests.helpers.paths import REPOSITORY
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS, reorder
 from utils.common.errors import UserError
 from utils.formats.exporters import FORMATS, write_face
+from utils.formats.face_files import read_face
 from utils.formats.gltf import DEFAULT_AVATAR
 from utils.formats.live_link_csv import write_live_link_csv
 from utils.formats.npz import write_npz
@@ -485,31 +486,109 @@ def test_a_take_of_any_format_dropped_in(page, take):
     assert [line for line in notices(page) if not line.startswith("Head: ")] == []
 
 
-TIMECODES = {
-    # What the page reads of them, at 30 frames a second: each form of utils/formats/live_link_csv.
-    "sixtieths": lambda frame: "23:59:59:%06.3f" % (2 * frame) if frame < 30 else
-                 "00:00:%02d:%06.3f" % (frame // 30 - 1, 2 * (frame % 30)),
-    "own rate": lambda frame: "01:00:%02d:%02d.000" % divmod(frame, 30),
-}
-
-
-def test_the_timecodes_of_live_link_takes(page, take):
+def odd_files(folder):
+    """Paths of face files as other programs write them: each form that the readers know."""
     weights, names = golden_clip(120)
+    files = {}
+
+    def table(times, header="time", between=",", scale=1.0, point=".", first=""):
+        lines = [first + between.join([header] + list(names))]
+        for time_, row in zip(times, scale * weights):
+            lines.append(between.join([str(time_)] + ["%.6f" % value for value in row]).replace(
+                ".", point))
+        return "\n".join(lines) + "\n"
+
+    frames = np.arange(120)
+    files["percent.csv"] = table(frames / 30.0, scale=100.0)
+    files["milliseconds.csv"] = table(np.round(frames * 1000 / 30.0))
+    files["named.csv"] = table(frames * 33.3, header="Timestamp (ms)")
+    files["excel.csv"] = table(frames / 30.0, between=";", point=",", first="sep=;\r\n")
+    files["tabs.csv"] = table(frames / 30.0, between="\t").replace("\n", "\r\n")
+    files["clock.csv"] = table(["0:00:%05.2f" % (frame / 30.0) for frame in frames])
+    files["pandas.csv"] = "".join(
+        cell + "," + line for cell, line in zip([""] + list(map(str, frames)),
+                                                table(frames / 30.0).splitlines(True)))
+    files["high.csv"] = table(frames / 30.0).replace(",1.000000", ",1.700000", 1)
+    write_live_link_csv(str(folder / "plain.csv"), weights, names, FPS)
+    header, rows = (folder / "plain.csv").read_text().split("\n", 1)
+    cells = [row.split(",", 2) for row in rows.split()]
+
+    def live_link(timecodes, header=header, count=None):
+        return "\r\n".join([header] + [",".join([timecode, count or row[1], row[2]])
+                                       for timecode, row in zip(timecodes, cells)]) + "\r\n"
+
+    files["midnight.csv"] = live_link(
+        ["23:59:59:%06.3f" % (2 * frame) if frame < 30 else
+         "00:00:%02d:%06.3f" % (frame // 30 - 1, 2 * (frame % 30)) for frame in frames])
+    files["own_rate.csv"] = live_link(["01:00:%02d:%02d.000" % divmod(frame, 30)
+                                       for frame in frames])
+    files["at_25.csv"] = live_link(["01:00:%02d:%02d" % divmod(frame, 25) for frame in frames])
+    files["drop_frame.csv"] = live_link(
+        ["00:00:%02d:%02d" % (58 + frame // 30, frame % 30) if frame < 60 else
+         "00:01:%02d:%02d" % divmod(frame - 60 + 2, 30) for frame in frames])
+    files["apple.csv"] = live_link(["00:00:%02d:%02d" % divmod(frame, 30) for frame in frames],
+                                   header.replace("BlendshapeCount", "FrameRate"), "30")
+    files["neurosync.csv"] = live_link(map(str, frames), header.replace("RightEyeRoll", "Happy"))
+    packet = {"version": "3,0", "fps": 30, "scene": {"timestamp": 0, "actors": [
+        {"face": {"jawOpen": 50.0, "faceId": "x"}}, {"face": {"jawOpen": 1.0}}]}}
+    files["one_packet.json"] = json.dumps(packet)
+    files["beat.json"] = json.dumps({"names": list(names), "frames": [
+        {"weights": row} for row in weights.tolist()]})
+    files["lam.json"] = json.dumps({"metadata": {"fps": 25, "blendshape_names": list(names)},
+                                    "frames": [{"weights": row} for row in weights.tolist()]})
+    for name, text in files.items():
+        (folder / name).write_bytes(text.encode("utf-8"))
+    (folder / "wide.csv").write_bytes(files["tabs.csv"].encode("utf-16"))
+    (folder / "marked.json").write_bytes(b"\xef\xbb\xbf" + files["beat.json"].encode("utf-8"))
+    np.savez(str(folder / "stored.npz"), weights=np.asfortranarray(weights.astype(">f8")),
+             names=np.array(names), fps=np.int32(25))
+    return sorted([folder / name for name in files] + [
+        folder / name for name in ("wide.csv", "marked.json", "stored.npz")])
+
+
+def test_files_of_other_programs_are_read_as_python_reads_them(page, take):
+    (take / "odd").mkdir()
     opened(page, made(take))
-    for form, timecode in sorted(TIMECODES.items()):
-        path = take / (form + "_cal.csv")
-        write_live_link_csv(str(path), weights, names, FPS)
-        lines = path.read_text().splitlines()
-        lines[1:] = [",".join([timecode(frame)] + line.split(",")[1:])
-                     for frame, line in enumerate(lines[1:])]
-        lines[5] = ",".join([lines[5].split(",")[0], "0"] + [""] * 61)      # no face
-        path.write_text("\r\n".join(lines) + "\r\n")
-        drop(page, path)
-        until(page, "name => viewer.sides.a.clip.name === name", path.name)
-        times_s = page.evaluate("[...viewer.sides.a.clip.times_s]")
-        np.testing.assert_allclose(times_s, np.delete(np.arange(120), 4) / 30.0, atol=1e-6)
-        until(page, "name => [...document.querySelectorAll('.notice span')].some(one => "
-                    "one.textContent.startsWith(name + ': 1 of 120 rows have no face'))", path.name)
+    for path in odd_files(take / "odd"):
+        told = []
+        try:
+            times_s, weights, names = read_face(str(path), told.append)
+            refused = None
+        except UserError as error:
+            refused = error
+        found = page.evaluate("""async ([name, text]) => {
+            const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0)), notes = [];
+            try {
+              const clip = await readAnimation(name, bytes.buffer, notes);
+              return {times: [...clip.times_s], channels: clip.channels, notes,
+                      curves: clip.curves.map(curve => [...curve])};
+            } catch (error) {
+              return {refused: error.message};
+            }
+        }""", [path.name, base64.b64encode(path.read_bytes()).decode("ascii")])
+        assert ("refused" in found) == (refused is not None), (path.name, refused, found)
+        if refused is None:
+            np.testing.assert_allclose(found["times"], times_s, rtol=0, atol=1e-6,
+                                       err_msg=path.name)
+            np.testing.assert_allclose(reorder(np.array(found["curves"]).T, found["channels"],
+                                               names), np.clip(weights, 0.0, 1.0), rtol=0,
+                                       atol=1e-6, err_msg=path.name)
+            assert len(found["notes"]) == len(told), (path.name, told, found["notes"])
+
+
+def test_rows_without_a_face_are_left_out_and_told(page, take):
+    weights, names = golden_clip(120)
+    path = take / "take_cal.csv"
+    write_live_link_csv(str(path), weights, names, FPS)
+    lines = path.read_text().splitlines()
+    lines[5] = ",".join([lines[5].split(",")[0], "0"] + [""] * 61)
+    path.write_text("\n".join(lines))
+    opened(page, made(take))
+    drop(page, path)
+    until(page, "document.querySelector('.notice span')")
+    assert notices(page) == ["take_cal.csv: 1 of 120 rows have no face; lines are drawn across"]
+    np.testing.assert_allclose(page.evaluate("[...viewer.sides.a.clip.times_s]"),
+                               np.delete(np.arange(120), 4) / 30.0, atol=1e-6)
 
 
 def test_files_that_cannot_be_read_are_said_in_a_line(page, take):

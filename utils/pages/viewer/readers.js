@@ -79,7 +79,9 @@ var {readAnimation, isAnimationName} = (function () {
       if (times_s[i] < times_s[i - 1]) refuse(`has times that go backwards after row ${i}`);
     }
     inUnitRange(curves, notes);
-    return makeClip(fileName, times_s, channels, curves);
+    const clip = makeClip(fileName, times_s, channels, curves);
+    if (rows.isLiveLink) noteSides(clip, notes);
+    return clip;
   }
 
   function inUnitRange(curves, notes) {
@@ -235,7 +237,37 @@ var {readAnimation, isAnimationName} = (function () {
       last = times_s[i];
       times_s[i] += later_s;
     }
-    return {times_s, names: places.map(place => columns[place]), columns: numbers, hasFace};
+    return {times_s, names: places.map(place => columns[place]), columns: numbers, hasFace,
+      isLiveLink: true};
+  }
+
+  function noteSides({places, curves}, notes) {
+    // The app's CSV calls the sideways shapes by the wrong side: see utils/formats/face_files.py.
+    const difference = stem => {
+      const [left, right] = ['Left', 'Right'].map(side => curves[places.get(stem + side)]);
+      return left && right && left.map((value, i) => value - right[i]);
+    };
+    const sideways = difference('mouth');
+    const sides = ['mouthSmile', 'mouthDimple', 'mouthStretch', 'mouthUpperUp'].map(difference)
+      .filter(Boolean);
+    if (!sideways || !sides.length) return;
+    const side = sideways.map((_, i) => sides.reduce((sum, one) => sum + one[i], 0));
+    const mean = curve => curve.reduce((sum, value) => sum + value, 0) / curve.length;
+    const [a, b] = [mean(sideways), mean(side)];
+    let ab = 0, aa = 0, bb = 0, low = Infinity, high = -Infinity;
+    sideways.forEach((value, i) => {
+      ab += (value - a) * (side[i] - b);
+      aa += (value - a) ** 2;
+      bb += (side[i] - b) ** 2;
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    });
+    const r = aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : 0;
+    if (high - low > 0.05 && r < -0.3) {
+      notes.push(`the mouth moves sideways by ${(high - low).toFixed(2)}, against the smile of ` +
+        `that side (r ${r.toFixed(2)}): its sideways shapes are named crosswise, it seems; ` +
+        'view.py takes them so by --live_link_sides app');
+    }
   }
 
   function countedTimes(codes, notes) {
