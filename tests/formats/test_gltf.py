@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from tests.helpers.glb import STRANGE, glb_bytes, mutated
+from tests.helpers.glb import glb_bytes, mutated
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS
 from utils.common.errors import UserError
 from utils.formats.gltf import (

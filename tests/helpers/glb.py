@@ -7,10 +7,6 @@ import numpy as np
 COMPONENTS = {"i1": 5120, "u1": 5121, "i2": 5122, "u2": 5123, "u4": 5125, "f4": 5126}
 KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 
-STRANGE))
-    return document
-
-
 STRANGE = ["null", "true", "-1", "0", "1", "2", "7", "100", "2147483648", "18446744073709551616",
            "1.5", "1e308", '""', '"jawOpen"', '"VEC3"', '"\\ud800"', "[]", "{}", "[[]]", "[{}]",
            '{"a": 1}', "5126", "[null, null, null, null, null]"]
@@ -93,4 +89,5 @@ def mutated(draw, document):
     elif choice < 0.25 and isinstance(parent, list):
         parent.append(json.loads(json.dumps(parent[key])))
     else:
-        parent[key] = json.loads(draw.choice(
+        parent[key] = json.loads(draw.choice(STRANGE))
+    return document
