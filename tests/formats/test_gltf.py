@@ -9,6 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from tests.helpers.glb import glb_bytes, mutated
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS
 from utils.common.errors import UserError
 from utils.formats.gltf import (
@@ -21,17 +22,6 @@ const fs = require('fs'), validator = require(process.argv[1]);
 validator.validateBytes(new Uint8Array(fs.readFileSync(process.argv[2]))).then(report =>
   console.log(JSON.stringify(report.issues)));
 """
-
-
-def glb_bytes(document, binary=b"", after=b""):
-    """A GLB of the two chunks, and of whole chunks behind them."""
-    text = json.dumps(document).encode()
-    text += b" " * (-len(text) % 4)
-    content = struct.pack("<I4s", len(text), b"JSON") + text
-    if binary:
-        content += struct.pack("<I4s", len(binary), b"BIN\0") + binary
-    content += after
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(content)) + content
 
 
 def avatar():
@@ -430,31 +420,6 @@ def test_random_damage_is_refused_or_read(tmp_path):
             read_glb_animation(tmp_path / "a.glb")
         except UserError as error:
             assert len(str(error)) < 1000
-
-
-def mutated(draw, document):
-    """The document with one entry dropped, doubled, or put in another's place."""
-    document = json.loads(json.dumps(document))
-    node = document
-    while isinstance(node, (dict, list)) and node:
-        parent = node
-        key = draw.choice(sorted(node)) if isinstance(node, dict) else draw.randrange(len(node))
-        node = node[key]
-        if draw.random() < 0.2:
-            break
-    choice = draw.random()
-    if choice < 0.15 and isinstance(parent, dict):
-        del parent[key]
-    elif choice < 0.25 and isinstance(parent, list):
-        parent.append(json.loads(json.dumps(parent[key])))
-    else:
-        parent[key] = json.loads(draw.choice(STRANGE))
-    return document
-
-
-STRANGE = ["null", "true", "-1", "0", "1", "2", "7", "100", "2147483648", "18446744073709551616",
-           "1.5", "1e308", '""', '"jawOpen"', '"VEC3"', '"\\ud800"', "[]", "{}", "[[]]", "[{}]",
-           '{"a": 1}', "5126", "[null, null, null, null, null]"]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -59,7 +59,8 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
   const UNREADABLE = {
     KHR_draco_mesh_compression: 'Draco', EXT_meshopt_compression: 'meshopt',
     KHR_meshopt_compression: 'meshopt', KHR_texture_basisu: 'KTX2 textures'};
-  const READ_EXTENSIONS = /^(KHR_mesh_quantization|KHR_texture_transform|EXT_texture_webp|KHR_lights_punctual|KHR_materials_\w+|VRM\w*)$/;
+  const READ_EXTENSIONS = new RegExp('^(KHR_mesh_quantization|KHR_texture_transform|' +
+    'EXT_texture_webp|KHR_lights_punctual|KHR_materials_\\w+|VRM\\w*)$');
   const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/webp'];
 
   class GlbError extends Error {}
@@ -387,8 +388,8 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
         this.warn('its animation cannot be read: it ' + shown(error.message));
       }
       const extensions = this.object(this.document, 'extensions');
-      return {meshes: pieces, targetNames: [...targetNames], arkitNames, animation, bounds: bounds(pieces),
-        isFacingBack: isObject(extensions.VRM), warnings: this.warnings};
+      return {meshes: pieces, targetNames: [...targetNames], arkitNames, animation,
+        bounds: bounds(pieces), isFacingBack: isObject(extensions.VRM), warnings: this.warnings};
     }
 
     worldMatrices() {
@@ -879,7 +880,8 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
 
   function dataUri(uri) {
     // {bytes, mimeType} of a data: URI in base64, or null.
-    const parts = typeof uri === 'string' && /^data:([^;,]{0,80})(?:;[^,]{0,80})?;base64,/.exec(uri);
+    const parts = typeof uri === 'string'
+      && /^data:([^;,]{0,80})(?:;[^,]{0,80})?;base64,/.exec(uri.slice(0, 200));
     if (!parts) return null;
     let text;
     try {

@@ -24,6 +24,7 @@ var FaceRenderer = (function () {
   const MAX_PITCH = 1.3;
   const MIN_ZOOM = 0.3, MAX_ZOOM = 3;
   const MAX_PIXEL_RATIO = 2;
+  const SLOW_MS = 66;                   // a frame; without a graphics card, coarser from here on
   const MAX_TEXTURE_SIDE = 2048;
   const SHADOW_SIZE = 512, SHADOW_REACH = 1.6;
   const CAVITY_SIZE = 256, CAVITY_REACH = 0.75, CAVITY_DEPTH = 1;
@@ -97,7 +98,7 @@ var FaceRenderer = (function () {
       vec3 wrap = vec3(0.15), shade = vec3(seen), cavity = vec3(1.0), glow = vec3(0.0);
       if (u_kind == ${SKIN}) {
         wrap = vec3(0.42, 0.19, 0.12);
-        shade = vec3(0.30, 0.22, 0.19) + vec3(0.70, 0.78, 0.81) * seen;   // flesh lets light through
+        shade = vec3(0.30, 0.22, 0.19) + vec3(0.70, 0.78, 0.81) * seen;   // flesh lets it by
         cavity = mix(vec3(0.34, 0.15, 0.13), vec3(1.0), open);
         // Light that went through thin flesh: ears and nostrils before the lamp behind.
         glow = vec3(0.55, 0.10, 0.05) * max(dot(-view, u_rim), 0.0) * edge;
@@ -230,7 +231,8 @@ var FaceRenderer = (function () {
       color.rgb = filmed(max(color.rgb, 0.0) + gleam);
     #endif
       if (v_place.y < ${FADE_START}) {
-        color.rgb = mix(color.rgb, backdrop(), clamp((${FADE_START} - v_place.y) / ${FADE_START - FADE_END}, 0.0, 1.0));
+        float far = (${FADE_START} - v_place.y) / ${FADE_START - FADE_END};
+        color.rgb = mix(color.rgb, backdrop(), clamp(far, 0.0, 1.0));
       }
       o_color = vec4(color.rgb, u_pass < 2 ? 1.0 : color.a);
     }`;
@@ -266,6 +268,9 @@ var FaceRenderer = (function () {
       this.textures = new Map();
       this.weights = new Map();
       this.isLost = this.isDisposed = false;
+      this.drawTime = -Infinity;
+      this.pace_ms = 0;
+      this.coarseRatio = 1;
       this.removers = [];
       this.setTheme('dark');
       this.resetView();
@@ -305,7 +310,7 @@ var FaceRenderer = (function () {
     }
 
     resize() {
-      const ratio = this.isSoftware ? this.isFine ? 2 : 1
+      const ratio = this.isSoftware ? this.isFine ? 2 : this.coarseRatio
         : Math.min(window.devicePixelRatio || 1, MAX_PIXEL_RATIO);
       const width = Math.max(Math.round(this.canvas.clientWidth * ratio), 1);
       const height = Math.max(Math.round(this.canvas.clientHeight * ratio), 1);
@@ -377,10 +382,17 @@ var FaceRenderer = (function () {
 
     draw() {
       this.drawFrame(false);
-      // Once nothing moves: what was left out for speed.
+      // Once nothing moves: what was left out for speed. A slow machine is waited for longer.
+      const now = performance.now(), step_ms = Math.min(now - this.drawTime, 500);
+      const wait_ms = 200 + 3 * step_ms;
+      this.drawTime = now;
+      if (step_ms < 500) this.pace_ms += 0.1 * (step_ms - this.pace_ms);
+      if (this.pace_ms > SLOW_MS) this.coarseRatio = 0.7;
+      if (this.pace_ms < SLOW_MS / 2) this.coarseRatio = 1;
       clearTimeout(this.settling);
       if (this.isSoftware || this.areMapsOld) {
-        this.settling = setTimeout(() => requestAnimationFrame(() => this.drawFrame(true)), 150);
+        this.settling = setTimeout(
+          () => requestAnimationFrame(() => this.drawFrame(true)), wait_ms);
       }
     }
 
@@ -438,7 +450,6 @@ var FaceRenderer = (function () {
       this.shadowMap = depthMap(gl, SHADOW_SIZE, true);
       this.stillMap = depthMap(gl, SHADOW_SIZE, true);  // hair and clothes, which no shape moves
       this.cavityMap = depthMap(gl, CAVITY_SIZE, false);
-      this.mapTime = -1000;
       this.areMapsOld = true;
       if (this.geometry) this.upload();
     }
@@ -549,9 +560,8 @@ var FaceRenderer = (function () {
 
     drawMaps(view) {
       // The lamp's and the front's depth pictures. While the face moves, one a frame is enough.
-      const gl = this.gl, now = performance.now();
-      const isMoving = now - this.mapTime < 80 && this.mapYaw === view.lightYaw;
-      this.mapTime = now;
+      const gl = this.gl, isMoving = !this.isFine && !this.isStillOld
+        && this.mapYaw === view.lightYaw;
       if (this.mapYaw !== view.lightYaw || this.isStillOld) {
         const key = turned(unit(KEY), view.lightYaw);
         this.lightMatrix = product(orthographic(SHADOW_REACH, 2.5),
@@ -560,7 +570,8 @@ var FaceRenderer = (function () {
           lookingAt([0, 0, CAVITY_DEPTH], [0, 0, 0]));
         this.mapYaw = view.lightYaw;
         this.isStillOld = false;
-        this.drawDepth(this.stillMap, this.lightMatrix, piece => piece.castsShadow && piece.isStill);
+        this.drawDepth(this.stillMap, this.lightMatrix,
+          piece => piece.castsShadow && piece.isStill);
       }
       gl.bindVertexArray(this.vertices);
       this.isFrontNext = isMoving && !this.isFrontNext;
@@ -771,7 +782,8 @@ var FaceRenderer = (function () {
       this.pieces.push({start, count: mesh.indices.length, vertexStart: vertex,
         numVertices: mesh.positions.length / 3, kind, material,
         isStill: !isMoving,
-        castsShadow: material.alphaMode === 'OPAQUE' && kind !== WET && !(kind === HAIR && isMoving),
+        castsShadow: material.alphaMode === 'OPAQUE' && kind !== WET
+          && !(kind === HAIR && isMoving),              // lashes would be but stripes
         passes: {OPAQUE: [0], MASK: [1], BLEND: [2, 3]}[material.alphaMode]});
     }
 
@@ -884,7 +896,8 @@ var FaceRenderer = (function () {
       const scale = 1 / face, side = model.isFacingBack ? -scale : scale;
       this.matrix = new Float32Array([side, 0, 0, 0, 0, scale, 0, 0, 0, 0, side, 0,
         -side * middle[0], -scale * middle[1], -side * middle[2], 1]);
-      const corners = [min, max].map(corner => corner.map((value, k) => (value - middle[k]) / face));
+      const corners = [min, max].map(
+        corner => corner.map((value, k) => (value - middle[k]) / face));
       const whole = Math.min(1.12 * (corners[1][1] - corners[0][1]), VIEW_HEIGHT);
       const top = Math.min(corners[1][1], 0.80);
       this.viewSize = [Math.min(1.5, 1.1 * (corners[1][0] - corners[0][0])), Math.max(whole, 0.6)];
