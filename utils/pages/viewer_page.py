@@ -20,9 +20,10 @@ import zlib
 import numpy as np
 
 from utils.common.channels import UNREAL_CHANNELS
-from utils.common.constants import SAMPLE_RATE_HZ
+from utils.common.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
 from utils.common.errors import UserError, print_warning
 from utils.common.files import written_aside
+from utils.common.resample import resample_frames
 from utils.formats.exporters import FORMATS
 from utils.formats.face_files import kind_of_face_file, read_face_rows
 from utils.formats.face_kinds import BY_NAME, GLTF
@@ -74,8 +75,9 @@ def view(take_path, out_path, against_path=None, sound_path=None, avatar_path=No
     card = None
     if against_path and audio:
         try:
-            card, _ = scorecard.score(
-                *[scorecard.load_face(path, live_link_sides) for path in paths],
+            card, _ = scorecard.score(*[
+                scorecard.Face(resample_frames(weights, times_s, ANIMATION_FPS), names)
+                for _, times_s, weights, names in takes],
                 samples=np.concatenate(list(audio.blocks())))
         except UserError as error:
             warn("no scores: %s" % error)
