@@ -415,22 +415,29 @@ function strokePath(context, path, colour, thickness) {
   context.stroke();
 }
 
-function drawSparkline(canvas, curves, colours) {
-  // Small pictures of whole curves, from 0 to the largest of their values.
-  const [context, width, height] = fitted(canvas);
-  if (!width) return;
-  let most = 0.02;
-  for (const curve of curves) most = Math.max(most, highestOf(curve));
+function sparkline(curves, kinds) {
+  // An <svg> of whole curves, from 0 to the largest of their values; kinds: a class for each.
+  const name = 'http://www.w3.org/2000/svg', picture = document.createElementNS(name, 'svg');
+  picture.setAttribute('viewBox', '0 0 100 22');
+  picture.setAttribute('preserveAspectRatio', 'none');
+  picture.setAttribute('aria-hidden', 'true');
+  picture.setAttribute('class', 'spark');
+  const most = curves.reduce((high, curve) => Math.max(high, highestOf(curve)), 0.02);
   curves.forEach((curve, place) => {
     if (!curve) return;
-    const path = [], points = Math.min(curve.length, Math.round(width * 1.5));
+    const points = Math.min(curve.length, 80);
+    let path = '';
     for (let i = 0; i < points; i++) {
       const first = Math.floor(i * curve.length / points);
       const end = Math.max(first + 1, Math.floor((i + 1) * curve.length / points));
-      let high = 0;
-      for (let j = first; j < end; j++) high = Math.max(high, curve[j]);
-      path.push(i / Math.max(1, points - 1) * width, height - 2 - high / most * (height - 5));
+      const high = highestOf(curve.subarray(first, end));
+      path += `${i ? 'L' : 'M'}${(i / Math.max(1, points - 1) * 100).toFixed(1)} ` +
+        (20 - high / most * 17).toFixed(1);
     }
-    strokePath(context, path, colours[place], 1.2);
+    const line = document.createElementNS(name, 'path');
+    line.setAttribute('d', path);
+    line.setAttribute('class', kinds[place]);
+    picture.append(line);
   });
+  return picture;
 }

@@ -312,19 +312,19 @@
       heading.textContent = group.title;
       section.append(heading);
       for (const channel of channels) {
-        const row = listRow(channel, activity.get(channel) < STILL);
+        const row = listRow(channel, activity.get(channel) < STILL,
+          clips.map(clip => curveOf(clip, channel)), ['a', 'b']);
         section.append(row.element);
         rows.push(row);
       }
       list.append(section);
     }
     filterList();
-    drawSparklines();
   }
 
-  function listRow(channel, isStill) {
+  function listRow(channel, isStill, curves, kinds) {
     const element = document.createElement('button'), name = document.createElement('span');
-    const canvas = document.createElement('canvas'), value = document.createElement('span');
+    const value = document.createElement('span');
     element.type = 'button';
     element.className = isStill ? 'row still' : 'row';
     element.dataset.channel = channel;
@@ -332,30 +332,14 @@
     name.className = 'name';
     name.textContent = channel;
     value.className = 'value';
-    canvas.setAttribute('aria-hidden', 'true');
-    element.append(name, canvas, value);
+    element.append(name, isStill ? '' : sparkline(curves, kinds), value);
     element.addEventListener('click', () => {
       const {lanes} = timeline;
       timeline.setLanes(lanes.includes(channel) ? lanes.filter(one => one !== channel)
         : lanes.concat(channel));
       if (timeline.lanes.includes(channel)) el('lanes').scrollTop = el('lanes').scrollHeight;
     });
-    return {channel, element, canvas, value, text: '', isStill};
-  }
-
-  function drawSparklines() {
-    const clips = [sides.a.clip, sides.b.clip].filter(Boolean);
-    const style = getComputedStyle(document.documentElement);
-    const [accent, other, muted] = ['--accent', '--other', '--muted'].map(
-      name => style.getPropertyValue(name).trim());
-    const colours = [accent, other];
-    for (const row of rows) {
-      if (row.isStill) continue;
-      drawSparkline(row.canvas, clips.map(clip => curveOf(clip, row.channel)), colours);
-    }
-    for (const canvas of el('scores').querySelectorAll('canvas')) {
-      drawSparkline(canvas, [differenceCurve(canvas.dataset.channel)], [muted]);
-    }
+    return {channel, element, value, text: ''};
   }
 
   function filterList() {
@@ -441,15 +425,13 @@
     add('h2', pane, 'Difference by channel');
     const worstFirst = scores.channels.slice().sort((one, two) => two.mae - one.mae);
     for (const {name, mae: error, r} of worstFirst) {
-      const row = listRow(name, false);
-      row.canvas.dataset.channel = name;
+      const row = listRow(name, false, [differenceCurve(name)], ['difference']);
       row.value.textContent = error.toFixed(3);
       row.element.title = `${name}: mean difference ${error.toFixed(4)}, correlation ` +
         (r === null ? 'none' : r.toFixed(2));
       pane.append(row.element);
     }
     markLanes();
-    drawSparklines();
   }
 
   function paragraph(text) {
@@ -465,7 +447,6 @@
       el('tab-' + one).setAttribute('aria-selected', isChosen);
       el('tab-' + one).tabIndex = isChosen ? 0 : -1;
     }
-    drawSparklines();
   }
 
   function markLanes() {
@@ -564,7 +545,6 @@
     for (const of of Object.values(sides)) if (of.renderer) themeRenderer(of.renderer);
     if (sides.a.clip) {
       timeline.draw();
-      drawSparklines();
     }
     isDirty = true;
   }
@@ -711,7 +691,6 @@
   });
 
   new ResizeObserver(() => { isDirty = true; }).observe(el('stage'));
-  new ResizeObserver(drawSparklines).observe(el('list'));
   window.viewer = {player, timeline, sides, sound, openFiles, get scores() { return scores; },
     get head() { return headName; }};
   start().catch(error => tell(`The page cannot start: ${error.message}`, true));
