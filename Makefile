@@ -29,7 +29,7 @@ INSTALLED := $(VENV)/installed-for-$(VERSION)
 .PHONY: demo test setup
 
 demo: setup
-	$(VENV)/bin/python run_voca.py
+	$(VENV)/bin/python run_voca.py --page
 
 test: setup
 	$(VENV)/bin/python -m pytest -q tests

@@ -16,6 +16,7 @@ Writes into --out_path (./animation_output/<audio name>/):
     preview.mp4        a drawn face with the sound (not with --no_preview)
     transcript.csv     word, start_s, end_s (with --transcript)
     face.wav           the sound beside face.glb (with --sound)
+    page.html          the head, the sound and the curves, for any browser (with --page)
 --formats chooses among the first four.
 
 Blinks and slight brow raises are not in the sound: they come from a seeded generator. --seed draws
@@ -55,6 +56,9 @@ def get_parser():
     parser.add_argument("--sound", action="store_true",
                         help="also write the sound beside face.glb, as face.wav (16 bits, mono)")
     parser.add_argument("--no_preview", action="store_true", help="write no preview.mp4")
+    parser.add_argument("--page", action="store_true",
+                        help="also write page.html: the head in 3D, the sound and the curves in "
+                             "one file for the browser")
     parser.add_argument("--transcript", action="store_true",
                         help="also write the words that DeepSpeech hears, with their times")
     parser.add_argument("--reference_chunk_s", type=float, choices=(0.5, 0.1), default=0.5,
@@ -77,7 +81,7 @@ def format_names(text):
 def main():
     parser = get_parser()
     args = parser.parse_args()
-    if args.avatar and "glb" not in args.formats:
+    if args.avatar and "glb" not in args.formats and not args.page:
         parser.error("--avatar is of face.glb; name glb in --formats, too")
     if args.sound and "glb" not in args.formats:
         parser.error("--sound is put beside face.glb; name glb in --formats, too")
@@ -93,9 +97,18 @@ def main():
         eye_motion_seed=None if args.no_eye_motion else args.seed, formats=args.formats,
         avatar_path=args.avatar, edit=audio_edit(edits) if edits else None, offset_s=args.offset,
         start_timecode=args.start_timecode, sound=args.sound)
+    if args.page:
+        from utils.pages.viewer_page import PAGE_NAME, view
+        take_path = written[args.formats.index("npz" if "npz" in args.formats else args.formats[0])]
+        page_path = os.path.join(os.path.dirname(take_path), PAGE_NAME)
+        view(take_path, page_path, sound_path=args.audio_fname, avatar_path=args.avatar,
+             title=os.path.splitext(os.path.basename(args.audio_fname))[0])
+        written.append(page_path)
     print("wrote:")
     for path in written:
         print("  %-50s %8.1f kB" % (path, os.path.getsize(path) / 1000.0))
+    if args.page:
+        print("see and hear it: open %s in a browser" % page_path)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def srgb(red, green, blue):
 
 SKIN, BLUSH, LIP = srgb(229, 182, 155), srgb(222, 140, 122), srgb(190, 104, 100)
 GUM, TONGUE, TOOTH = srgb(150, 66, 64), srgb(184, 92, 90), srgb(226, 217, 202)
-HAIR, HAIR_LIGHT, BROW, LASH = (srgb(54, 36, 27), srgb(122, 84, 58), srgb(84, 58, 44),
+HAIR, HAIR_LIGHT, BROW, LASH = (srgb(50, 34, 26), srgb(98, 67, 47), srgb(84, 58, 44),
                                 srgb(24, 17, 15))
 SCLERA, SCLERA_EDGE = srgb(238, 234, 230), srgb(214, 182, 172)
 IRIS, IRIS_INNER, LIMBUS, PUPIL = (srgb(86, 124, 132), srgb(150, 138, 92), srgb(30, 44, 50),
@@ -207,7 +207,7 @@ def skin_colours(part, uv):
                     + 0.35 * near(at, (0.0, 7.15, 1.66), 0.16)
                     + 0.30 * near(at, (0.80, 7.30, 0.45), 0.30)
                     + 0.20 * near(at, (0.0, 6.47, 1.40), 0.18))
-    colours *= 1.0 - 0.22 * near(at, (0.30, 7.50, 1.36), 0.20)[:, np.newaxis] * [0.6, 1.0, 0.9]
+    colours *= 1.0 - 0.12 * near(at, (0.30, 7.50, 1.36), 0.20)[:, np.newaxis] * [0.6, 1.0, 0.9]
     along = np.clip((np.abs(at[:, 0]) - 0.115) / 0.415, 0.0, 1.0)
     _, brow_y, thick = brow_line(along)
     beside = np.maximum(np.abs(at[:, 0]) - 0.53, 0) + np.maximum(0.115 - np.abs(at[:, 0]), 0)
@@ -567,7 +567,7 @@ def make_hair(base):
     ways = np.zeros((HAIR_RINGS, HAIR_TURNS, 3))
     for ring, share in enumerate(shares):
         for place, (turn, end) in enumerate(zip(turns, ends)):
-            angle = max(share, 0.02) * end
+            angle = max(share, 0.002) * end
             way = (np.cos(angle) * CROWN + np.sin(angle)
                    * (np.cos(turn) * FORWARD + np.sin(turn) * np.array([1.0, 0.0, 0.0])))
             hit = scalp.hit(HAIR_CENTRE, way, is_last=True)
@@ -705,6 +705,10 @@ def shade(parts, skin, shirt, hair):
             share = total / count
         share = least + (1.0 - least) * np.clip(share * 1.12, 0.0, 1.0) ** 0.9
         if part is skin:
+            # A lid folded away lies in the dark, yet shows in a blink.
+            lid = sum(np.linalg.norm(skin.moves[shape], axis=1)
+                      for shape in ("eyeBlinkLeft", "eyeBlinkRight"))
+            share += (1.0 - share) * 0.8 * smooth_step(lid, 0.01, 0.10)
             share = np.where(skin.is_inside, 1.0, share)
         # Light that comes through flesh reddens its shadows.
         power = np.array([0.75, 1.1, 1.15]) if part is skin else np.ones(3)

@@ -199,7 +199,7 @@ def run(command, folder):
 
 def test_scripts_of_the_readme_have_help():
     scripts = sorted(set(re.findall(r"`?\b(\w+\.py)\b", without_code(text_of("README.md")))))
-    assert len(scripts) == 6
+    assert len(scripts) == 7
     for script in scripts:
         assert script in run([os.path.join(REPOSITORY, script), "--help"], REPOSITORY)
 

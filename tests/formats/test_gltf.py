@@ -14,6 +14,7 @@ from utils.formats.glb import read_glb
 from utils.formats.gltf import (
     ANIMATION_NAME, arkit_name, even_rate_hz, read_glb_animation, write_glb)
 
+
 @pytest.fixture
 def avatar_path(tmp_path):
     path = tmp_path / "avatar.glb"

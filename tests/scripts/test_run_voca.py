@@ -52,10 +52,12 @@ def animate_array(animator, samples):
 
 def test_demo_writes_every_file_and_nothing_on_stderr(tmp_path):
     out_path = str(tmp_path / "out")
-    status, out, err = run("--out_path", out_path)
+    status, out, err = run("--out_path", out_path, "--page")
     assert (status, err) == (0, "")
     names = ["blendshapes.csv", "blendshapes.npz", "blendshapes.json", "face.glb", "curves.png",
-             "preview.mp4"]
+             "preview.mp4", "page.html"]
+    assert out.endswith("see and hear it: open %s in a browser\n"
+                        % os.path.join(out_path, "page.html"))
     assert sorted(os.listdir(out_path)) == sorted(names)
     assert all(os.path.join(out_path, name) in out for name in names)
 

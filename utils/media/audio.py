@@ -103,11 +103,21 @@ class AudioFile(object):
             return
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "sound.wav")
-            command = self._command(self.sample_rate_hz, ["-c:a", "pcm_f32le", path])
-            if start_ffmpeg(command, stderr=subprocess.DEVNULL).wait():
-                raise UserError("%s could not be rewritten for ffmpeg in %s; check the free space"
-                                % (self.path, folder))
+            self.write_mono(path, self.sample_rate_hz, ["-c:a", "pcm_f32le"])
             yield path, 0
+
+    def write_mono(self, path, sample_rate_hz, options):
+        """Write the sound that `blocks` gives as a mono file at another rate.
+
+        path: its extension says the container. options: ffmpeg's, for the output: the codec.
+        Raises UserError where ffmpeg cannot.
+        """
+        command = self._command(sample_rate_hz, ["-y", "-map_metadata", "-1"] + options + [path])
+        process = start_ffmpeg(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        complaint = first_line(process.communicate()[1].decode("utf-8", "replace"))
+        if process.returncode:
+            raise UserError("%s could not be rewritten as %s (ffmpeg: %s); check the free space"
+                            % (self.path, path, complaint))
 
     def _decoded(self, rate_hz):
         """Yield checked float32 mono blocks of a second or so at `rate_hz`."""

@@ -1,4 +1,4 @@
-"""HTML pages of a dataset and of a scorecard.
+"""HTML pages of a dataset, of a scorecard and of a take.
 
-May import: common, media, preview, dataset, scoring.
+May import: common, formats, media, preview, dataset, scoring.
 """
