@@ -512,7 +512,8 @@ var FaceRenderer = (function () {
       }
       let bitmap;
       try {
-        bitmap = await createImageBitmap(new Blob([image.bytes], {type: image.mimeType}), wanted);
+        const blob = new Blob([image.bytes], {type: image.mimeType});
+        bitmap = await createImageBitmap(blob, wanted).catch(() => createImageBitmap(blob));
       } catch (error) {
         model.warnings.push('it has an image that cannot be read');
         return;
@@ -892,7 +893,8 @@ var FaceRenderer = (function () {
       // The matrix into faces, and what the camera shows.
       const {min, max, faceMin, faceMax} = model.bounds;
       const middle = faceMin.map((low, k) => (low + faceMax[k]) / 2);
-      const face = Math.max(faceMax[1] - faceMin[1], 1.2 * (faceMax[0] - faceMin[0]), 1e-30);
+      const face = 1.26 * Math.max(          // from chin to hair is more than what moves
+        faceMax[1] - faceMin[1], 1.2 * (faceMax[0] - faceMin[0]), 1e-30);
       const scale = 1 / face, side = model.isFacingBack ? -scale : scale;
       this.matrix = new Float32Array([side, 0, 0, 0, 0, scale, 0, 0, 0, 0, side, 0,
         -side * middle[0], -scale * middle[1], -side * middle[2], 1]);
