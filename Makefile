@@ -31,10 +31,9 @@ INSTALLED := $(VENV)/installed-for-$(VERSION)
 demo: setup
 	$(VENV)/bin/python run_voca.py
 
-# A process for each core, four at most: each takes up to 1.5 GB. A file's tests stay together, as
-# they share what they make.
+# A process for each core, four at most: each takes up to 1.5 GB.
 test: setup
-	$(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile tests
+	$(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 tests
 
 setup: $(INSTALLED)
 	@echo "stack: $(STACK), Python $(VERSION), in $(VENV)"

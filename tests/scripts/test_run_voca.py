@@ -4,8 +4,6 @@ import json
 import math
 import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from scipy.io import wavfile
 
 from tests.helpers.graphs import write_random_graph
 from tests.helpers.paths import REPOSITORY
+from tests.helpers.scripts import run_here, run_process
 from utils.animation.animator import SpeechAnimator
 from utils.animation.audio_file import animate_audio, animate_file
 from utils.animation.eye_motion import EyeMotion
@@ -33,10 +32,7 @@ SENTENCE = os.path.join(REPOSITORY, DEFAULT_AUDIO)
 
 def run(*flags):
     """(exit status, stdout, stderr) of the script in the repository."""
-    process = subprocess.Popen([sys.executable, "run_voca.py"] + list(flags), cwd=REPOSITORY,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = process.communicate()
-    return process.returncode, out.decode("utf-8"), err.decode("utf-8")
+    return run_here("run_voca.py", *flags)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +47,7 @@ def animate_array(animator, samples):
 
 def test_demo_writes_every_file_and_nothing_on_stderr(tmp_path):
     out_path = str(tmp_path / "out")
-    status, out, err = run("--out_path", out_path)
+    status, out, err = run_process("run_voca.py", "--out_path", out_path)
     assert (status, err) == (0, "")
     names = ["blendshapes.csv", "blendshapes.npz", "blendshapes.json", "face.glb", "curves.png",
              "preview.mp4"]
@@ -291,8 +287,8 @@ def test_published_files_give_the_published_numbers(reference_vectors, chunk_s):
 
 
 def test_transcript_or_the_reason_why_not(tmp_path):
-    status, out, err = run("--out_path", str(tmp_path), "--no_preview", "--no_eye_motion",
-                           "--transcript")
+    status, out, err = run_process("run_voca.py", "--out_path", tmp_path, "--no_preview",
+                                   "--no_eye_motion", "--transcript")
     assert status == 0
     weights, channels, _ = read_npz(str(tmp_path / "blendshapes.npz"))
     assert weights[:, channels.index("eyeBlinkLeft")].max() < 0.5

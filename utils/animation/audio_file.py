@@ -5,7 +5,6 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from utils.animation.animator import SpeechAnimator
 from utils.common.constants import (AUDIO_BLOCK_S, DEFAULT_EYE_SEED, PROFILE_REFERENCE,
                                     REFERENCE_CHUNK_S, SAMPLE_RATE_HZ)
 from utils.common.errors import UserError
@@ -92,6 +91,8 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
       UserError: for any input that cannot be used; what was written before stays whole.
     """
     audio = open_audio(audio_path)
+    # It brings TensorFlow, which takes seconds to import: after the sound is known to be there.
+    from utils.animation.animator import SpeechAnimator
     if out_path is None:
         name = os.path.splitext(os.path.basename(audio_path))[0]
         out_path = os.path.join(".", "animation_output", name)
