@@ -812,7 +812,8 @@ def tracked(tmp_path_factory):
     ffmpeg(*sound + ["-f", "lavfi", "-i", "testsrc=s=180x144:r=25:d=0.6", "-map", "1:v",
                      "-map", "0:a"] + small + [folder / "no_face.mp4"])
     ffmpeg(*sound + ["-vf", "select=eq(n\\,0)"] + small + [folder / "one_frame.mp4"])
-    status, out, err = run_process("process_data.py", "--training_data_path", folder, "--report")
+    status, out, err = run_process("process_data.py", "--training_data_path", folder,
+                                   "--report")
     return folder, status, out, err
 
 
