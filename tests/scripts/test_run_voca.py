@@ -4,6 +4,8 @@ import json
 import math
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -207,6 +209,15 @@ def test_bad_audio_is_one_line_and_leaves_nothing(tmp_path):
     status, out, err = run("--audio_fname", str(bad), "--out_path", str(tmp_path / "out"))
     assert (status, out, err.count("\n")) == (1, "", 1) and str(bad) in err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_sound_that_is_not_there_is_told_without_tensorflow():
+    code = ("import sys, run_voca\nfrom utils.common.errors import UserError\n"
+            "sys.argv[1:] = ['--audio_fname', 'none.wav']\n"
+            "try:\n    run_voca.main()\nexcept UserError as error:\n    print(error)\n"
+            "print('tensorflow' in sys.modules)")
+    out = subprocess.check_output([sys.executable, "-c", code], cwd=REPOSITORY)
+    assert out.decode().split("\n")[:2] == ["there is no file none.wav; check the path", "False"]
 
 
 @pytest.mark.parametrize("samples, says", [
