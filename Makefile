@@ -31,8 +31,9 @@ INSTALLED := $(VENV)/installed-for-$(VERSION)
 demo: setup
 	$(VENV)/bin/python run_voca.py --page
 
+# A process for each core, four at most: each takes up to 1.5 GB.
 test: setup
-	$(VENV)/bin/python -m pytest -q tests
+	$(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 tests
 
 setup: $(INSTALLED)
 	@echo "stack: $(STACK), Python $(VERSION), in $(VENV)"

@@ -63,8 +63,9 @@ def main():
         subject = evaluation.subject_of_files(
             args.audio_fname, evaluation.labels_beside(args.audio_fname, args.labels),
             args.live_link_sides)
+    references = evaluation.read_references(args.timings, args.mean_of, args.live_link_sides)
     if args.prediction:
-        card, curves = evaluation.score_file(subject, args.prediction, args.timings, args.mean_of,
+        card, curves = evaluation.score_file(subject, args.prediction, references,
                                              args.live_link_sides)
     else:
         from utils.animation.animator import SpeechAnimator
@@ -72,8 +73,7 @@ def main():
             args.tf_model_fname, args.ds_fname, args.force, style=args.style,
             tta_copies=args.tta_copies)
         card, curves = evaluation.score_checkpoint(
-            subject, animator, args.tf_model_fname, args.timings, args.mean_of,
-            args.live_link_sides)
+            subject, animator, args.tf_model_fname, references)
     print("%s on %s against %s" % (card["system"], card["audio"], card["labels"]))
     print(scorecard.table(card))
     if args.json:

@@ -99,7 +99,6 @@ def main():
     from utils.dataset.make_dataset import process_folder
     from utils.dataset.make_subject import Options
     from utils.dataset.summary import alignment_text, passed_over_text, summary_table
-    from utils.pages.dataset_page import write_report
     from utils.training.dataset_config import write_training_config
     # The repository's own folder is read from anywhere; what is made goes to where the user stands.
     own = args.training_data_path == DEFAULT_TRAINING_DATA
@@ -126,6 +125,7 @@ def main():
     for name, failure in summary.failures.items():
         print("failed: %s: %s" % (name, failure), file=sys.stderr)
     if args.report:
+        from utils.pages.dataset_page import write_report       # matplotlib takes half a second
         print("report: %s" % write_report(args.training_data_path, dataset_path))
     config_path, what = write_training_config(dataset_path, summary.subjects)
     if what == "edited":

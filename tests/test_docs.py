@@ -1,5 +1,6 @@
 """The documents: what they name exists, what they tell to run runs, and sentences are short."""
 import functools
+import json
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 from tests.helpers.paths import REPOSITORY
+from tests.helpers.scripts import run_here
 from utils.training.config import CONFIG, RECIPE
 
 FOLDERS = ("", "docs", "ds_graph", "model", "training_data", "audio", "training",
@@ -189,19 +191,30 @@ def test_the_splitter_counts_as_people_do():
 
 # ---- what they tell to run
 
-def run(command, folder):
-    done = subprocess.run([sys.executable] + command, cwd=str(folder), env=SUBPROCESS_ENV,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          universal_newlines=True)
+# Runs each program of the list on stdin by itself; they share the import of TensorFlow.
+EACH = "import json, sys\nfor code in json.load(sys.stdin): exec(code, {'__name__': '__main__'})"
+
+
+def run_programs(programs, folder):
+    """What the Python programs print, run in one process that stands in `folder`."""
+    done = subprocess.run([sys.executable, "-c", EACH], cwd=str(folder), env=SUBPROCESS_ENV,
+                          input=json.dumps(programs), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def help_of(script):
+    status, out, err = run_here(script, "--help")
+    assert (status, err) == (0, "")
+    return out
 
 
 def test_scripts_of_the_readme_have_help():
     scripts = sorted(set(re.findall(r"`?\b(\w+\.py)\b", without_code(text_of("README.md")))))
     assert len(scripts) == 7
     for script in scripts:
-        assert script in run([os.path.join(REPOSITORY, script), "--help"], REPOSITORY)
+        assert script in help_of(script)
 
 
 def test_flags_of_the_readme_belong_to_their_scripts():
@@ -209,29 +222,25 @@ def test_flags_of_the_readme_belong_to_their_scripts():
     for _, block in CODE_FENCE.findall(text_of("README.md")):
         for script, rest in re.findall(r"python (\w+\.py)(.*)", block):
             if script not in helps:
-                helps[script] = run([os.path.join(REPOSITORY, script), "--help"], REPOSITORY)
+                helps[script] = help_of(script)
             for flag in re.findall(r"--\w+", rest):
                 assert flag in helps[script], (script, flag)
 
 
-def test_python_of_the_readme_runs_as_it_stands():
-    blocks = code_blocks("README.md", "python")
-    assert len(blocks) == 1
-    assert re.match(r"197 frames at 30 fps, jawOpen up to 0\.\d\d\n$",
-                    run(["-c", blocks[0]], REPOSITORY))
-
-
-def test_run_voca_and_the_python_page_run(tmp_path):
-    run([os.path.join(REPOSITORY, "run_voca.py"), "--no_preview", "--out_path", str(tmp_path),
-         "--audio_fname", os.path.join(REPOSITORY, "audio", "test_sentence.wav")], REPOSITORY)
+def test_run_voca_and_the_python_of_readme_and_page_run(tmp_path):
+    status, _, err = run_here("run_voca.py", "--no_preview", "--out_path", tmp_path,
+                              "--audio_fname", "audio/test_sentence.wav")
+    assert (status, err) == (0, "")
     table = text_of("README.md").partition("## Use the result")[2].partition("\n## ")[0]
     for name in re.findall(r"`([\w.]+\.(?:csv|npz|json|png))`", table):
         assert (tmp_path / name).stat().st_size, name
     for name in ("model", "ds_graph", "audio", "training_data"):
         os.symlink(os.path.join(REPOSITORY, name), str(tmp_path / name))
-    blocks = code_blocks(os.path.join("docs", "python.md"), "python")
-    assert blocks
-    run(["-c", "\n".join(blocks)], tmp_path)
+    (readme,) = code_blocks("README.md", "python")
+    page = code_blocks(os.path.join("docs", "python.md"), "python")
+    assert page
+    out = run_programs([readme, "\n".join(page)], tmp_path)
+    assert re.match(r"197 frames at 30 fps, jawOpen up to 0\.\d\d\n", out)
     assert (tmp_path / "take.csv").stat().st_size and (tmp_path / "face.png").stat().st_size
 
 

@@ -1,8 +1,6 @@
 """The embedded acoustic graph as it lies in ds_graph/: size, silence, letters, both containers."""
 import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from ds_graph import make_deepspeech_mini
 from tests.helpers.graphs import can_write_tflite, write_random_graph
 from tests.helpers.paths import REPOSITORY
+from tests.helpers.scripts import run_here
 from tests.measure.acoustic_spelling import client_text, edit_distance
 from utils.acoustic_training import graph_files, network, trainer
 from utils.acoustic_training.letter_alignment import text_of_frames
@@ -114,12 +113,10 @@ def test_what_lips_show_and_what_breaks_a_silence_counts_double():
     (["--teachers", "absent.pb"], "absent.pb is not there"),
     (["--mean_with", "absent.pb"], "absent.pb is not there")])
 def test_what_cannot_be_is_said_before_speech_is_made(flags, complaint, tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-m", "ds_graph.make_deepspeech_mini",
-         "--work_folder", str(tmp_path / "work")] + flags, cwd=REPOSITORY, stderr=subprocess.PIPE)
-    lines = result.stderr.decode().splitlines()
-    assert result.returncode == 1 and len(lines) == 1
-    assert complaint in lines[0] and not (tmp_path / "work").exists()
+    status, _, err = run_here("ds_graph/make_deepspeech_mini.py",
+                              "--work_folder", tmp_path / "work", *flags)
+    assert status == 1 and err.count("\n") == 1
+    assert complaint in err and not (tmp_path / "work").exists()
 
 
 @pytest.mark.parametrize("name, complaint", [

@@ -8,7 +8,6 @@ COMPONENTS = {"i1": 5120, "u1": 5121, "i2": 5122, "u2": 5123, "u4": 5125, "f4": 
 KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 
 
-
 def glb_bytes(document, binary=b"", after=b""):
     """A GLB of the two chunks, and of whole chunks behind them."""
     text = json.dumps(document).encode()

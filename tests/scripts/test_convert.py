@@ -1,25 +1,22 @@
 """convert.py as a user runs it."""
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from tests.formats.golden_clip import can_hold, golden_clip
-from tests.helpers.paths import REPOSITORY
+from tests.helpers.scripts import run_here, run_process
 from utils.common.channels import reorder
 from utils.formats.exporters import FORMATS
 from utils.formats.npz import read_npz, write_npz
 
 
 def run(folder, *arguments):
-    """(exit status, stdout, stderr) of the script, started in `folder`."""
-    done = subprocess.run([sys.executable, os.path.join(REPOSITORY, "convert.py")]
-                          + [str(argument) for argument in arguments], cwd=str(folder),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-    return done.returncode, done.stdout, done.stderr
+    """(exit status, stdout, stderr) of the script, for a user who stands in `folder`."""
+    # The default head's path is one for the folder in which the process was started.
+    needs_head = any(str(argument).endswith(".glb") for argument in arguments)
+    return (run_process if needs_head else run_here)("convert.py", *arguments, folder=folder)
 
 
 @pytest.fixture
@@ -45,8 +42,9 @@ def test_every_format_there_and_back(clip, fps):
 
 
 def test_flags(clip):
-    status, out, err = run(clip, "in.npz", "a.json", "--to", "audio2face", "--fps", 60,
-                           "--gain", "mouthSmile*=0", "--gain", "jawOpen=0.5", "--offset", "-1")
+    status, out, err = run_process(
+        "convert.py", "in.npz", "a.json", "--to", "audio2face", "--fps", 60,
+        "--gain", "mouthSmile*=0", "--gain", "jawOpen=0.5", "--offset", "-1", folder=clip)
     assert (status, out, err) == (0, "wrote a.json: 240 frames at 60 a second\n", "")
     content = json.loads((clip / "a.json").read_text())
     matrix, (weights, names) = np.array(content["weightMat"]), golden_clip()

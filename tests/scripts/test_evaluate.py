@@ -13,6 +13,7 @@ import pytest
 
 from tests.helpers.faces import random_weights
 from tests.helpers.paths import REPOSITORY
+from tests.helpers.scripts import run_here, run_process
 from utils.common.channels import MODEL_CHANNELS, UNREAL_CHANNELS, reorder
 from utils.common.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
 from utils.common.errors import UserError
@@ -28,9 +29,8 @@ LABELS = os.path.join(REPOSITORY, "training_data", "11.csv")
 
 
 def evaluate(*arguments):
-    done = subprocess.run([sys.executable, "evaluate.py"] + list(arguments), cwd=REPOSITORY,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-    return done.returncode, done.stdout, done.stderr
+    """(exit status, stdout, stderr) of the script in the repository."""
+    return run_here("evaluate.py", *arguments)
 
 
 # ---- face files
@@ -270,7 +270,7 @@ def test_the_page_is_whole_and_says_what_the_card_says(clip, tmp_path):
 
 def test_the_default_checkpoint_on_an_embedded_subject(tmp_path):
     path, page_path = tmp_path / "card.json", tmp_path / "card.html"
-    status, output, errors = evaluate("--json", str(path), "--html", str(page_path))
+    status, output, errors = run_process("evaluate.py", "--json", path, "--html", page_path)
     assert status == 0, errors
     assert page_path.read_text(encoding="utf-8").count("data:image/png;base64,") == 1
     card = json.loads(path.read_text())
@@ -349,9 +349,9 @@ def test_phones_move_with_the_frames_that_are_cut_out():
 def test_a_subject_of_a_dataset_is_scored_by_its_own_labels(tmp_path):
     for extension in (".mp4", ".csv"):
         shutil.copy(os.path.join(REPOSITORY, "training_data", "11" + extension), str(tmp_path))
-    subprocess.check_call([sys.executable, "process_data.py", "--training_data_path",
-                           str(tmp_path), "--hold_out", "0.5", "--processes", "1"], cwd=REPOSITORY,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    status, _, err = run_here("process_data.py", "--training_data_path", tmp_path,
+                              "--hold_out", "0.5", "--processes", "1")
+    assert status == 0, err
     dataset_path = str(tmp_path / "dataset")
     status, out, err = evaluate("--subject", dataset_path, "11_held_out")
     assert status == 0, err

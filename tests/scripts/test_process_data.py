@@ -17,6 +17,7 @@ from scipy.io import wavfile
 
 from tests.helpers.media import ffmpeg
 from tests.helpers.paths import REPOSITORY
+from tests.helpers.scripts import run_here, run_process
 from utils.common.channels import LIVE_LINK_CSV_CHANNELS, MODEL_CHANNELS, mouth_opening, reorder
 from utils.common.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
 from utils.common.errors import UserError
@@ -35,16 +36,6 @@ from utils.training.config import read_config
 OPTIONS = Options(labels=None, landmarker_path="face_landmarker.task", fix_offset=False,
                   neutral_path=None, calibrate=None, smooth=False, force=False)
 EMBEDDED = os.path.join(REPOSITORY, "training_data", "11")
-
-
-def script(*arguments, **options):
-    """(exit status, stdout, stderr) of process_data.py."""
-    process = subprocess.Popen(
-        [sys.executable, os.path.join(REPOSITORY, "process_data.py")]
-        + [str(argument) for argument in arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, **options)
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
 
 
 def noise(seconds, seed=0):
@@ -298,7 +289,8 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     for seed, name in enumerate(("2", "10", "a b")):
         put_npz(folder, name, 2.0, seed=seed)
-    status, out, err = script("--training_data_path", folder, "--processes", 2)
+    status, out, err = run_process("process_data.py", "--training_data_path", folder,
+                                   "--processes", 2)
     assert status == 0, err
     return folder, out
 
@@ -434,7 +426,7 @@ def hostile(made, tmp_path_factory):
     write_table(folder / "long_csv.csv", random_walk(300), MODEL_CHANNELS, 30)
     (folder / "now_broken.npz").write_bytes(b"PK no more")
     (folder / "10.npz").write_bytes(b"PK no more")      # was good when the dataset was made
-    status, out, err = script("--training_data_path", folder)
+    status, out, err = run_here("process_data.py", "--training_data_path", folder)
     return folder, before, status, out, err
 
 
@@ -490,29 +482,38 @@ def test_two_files_of_one_name_fail_alone(copy):
     assert list(summary.subjects) == ["2", "10", "a b", "new"]         # 2 as it was
 
 
-@pytest.mark.parametrize("name, told", [
+BAD_NAMES = (
     ("take 1, again", "commas"), ("take ", "begins or ends with a space"),
     (" take", "begins or ends"), (u"take\u00a01", "wide space"), ("take\t1", "a tab"),
-    (u"take\u3000", "begins or ends"), ("a_held_out", "held-out")])
-def test_a_bad_name_fails_alone(tmp_path, name, told):
-    put_npz(tmp_path, "good", 4.0)
-    put_npz(tmp_path, name, 4.0)
-    summary = renew(tmp_path)
-    assert list(summary.failures) == [name] and told in summary.failures[name]
-    assert summary.redone == ["good"] and "good" in summary.subjects
+    (u"take\u3000", "begins or ends"), ("a_held_out", "held-out"))
+GOOD_NAMES = ("a b", "a  b", u"m\u00fc\u4f60", "a=b", "#1", "[x]", "50%", "-x",
+              u"\u0645\u06cc\u200c\u062e", "a.mp4", ";c", "other")
 
 
-@pytest.mark.parametrize("name", ["a b", "a  b", u"m\u00fc\u4f60", "a=b", "#1", "[x]", "50%", "-x",
-                                  u"\u0645\u06cc\u200c\u062e", "a.mp4", ";c"])
-def test_a_name_that_is_taken_is_the_configs(tmp_path, name):
-    for seed, one in enumerate((name, "other")):
-        put_npz(tmp_path, one, 2.0, seed=seed)
-    summary = renew(tmp_path)
-    assert not summary.failures
-    path, _ = dataset_config.write_training_config(str(tmp_path / "dataset"), summary.subjects)
-    config = read_config(path)
-    assert sorted(config.subject_for_training + config.subject_for_validation) == sorted(
-        [name, "other"])
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """The Summary of a folder with a recording of each name."""
+    folder = tmp_path_factory.mktemp("named")
+    for seed, name in enumerate(GOOD_NAMES + tuple(name for name, _ in BAD_NAMES)):
+        put_npz(folder, name, 2.0, seed=seed)
+    return renew(folder)
+
+
+@pytest.mark.parametrize("name, told", BAD_NAMES)
+def test_a_bad_name_fails_alone(named, name, told):
+    assert told in named.failures[name]
+    assert sorted(named.failures) == sorted(bad for bad, _ in BAD_NAMES)
+    assert sorted(named.redone) == sorted(named.subjects) == sorted(GOOD_NAMES)
+
+
+@pytest.mark.parametrize("name", GOOD_NAMES[:-1])
+def test_a_name_that_is_taken_is_the_configs(named, tmp_path, name):
+    """As the only subject to learn from, and as the only one to measure on."""
+    for names in ([name, "other"], ["other", name]):
+        path, _ = dataset_config.write_training_config(str(tmp_path), collections.OrderedDict(
+            (one, named.subjects[one]) for one in names))
+        config = read_config(path)
+        assert config.subject_for_training + config.subject_for_validation == names
 
 
 def test_files_that_belong_to_nothing_are_named(tmp_path):
@@ -520,7 +521,7 @@ def test_files_that_belong_to_nothing_are_named(tmp_path):
     for name in ("a_words.csv", "a_note.txt", "README.md", "b.csv", "c.xyz", ".hidden", "10.aup3",
                  "9.aup3"):
         (tmp_path / name).write_text("x")
-    status, out, err = script("--training_data_path", tmp_path)
+    status, out, err = run_here("process_data.py", "--training_data_path", tmp_path)
     assert status == 0, err
     (line,) = [line for line in out.splitlines() if line.startswith("passed over")]
     assert line.split(": ")[1] == "9.aup3, 10.aup3, b.csv, c.xyz"
@@ -715,8 +716,8 @@ def run_on_full_disk(copy, place, options):
     shutil.copytree(str(copy / "dataset"), str(place / "dataset"))
     before = state_of(place / "dataset")
     put_npz(copy, "long", 20.0)
-    status, out, err = script("--training_data_path", copy, "--dataset_path", place / "dataset",
-                              **options)
+    status, out, err = run_process("process_data.py", "--training_data_path", copy,
+                                   "--dataset_path", place / "dataset", **options)
     assert status == 1 and "Traceback" not in err
     (line,) = [line for line in err.splitlines() if line.startswith("failed: ")]
     assert re.match("failed: long: cannot write to .*dataset: (No space left on device|File too "
@@ -811,7 +812,8 @@ def tracked(tmp_path_factory):
     ffmpeg(*sound + ["-f", "lavfi", "-i", "testsrc=s=180x144:r=25:d=0.6", "-map", "1:v",
                      "-map", "0:a"] + small + [folder / "no_face.mp4"])
     ffmpeg(*sound + ["-vf", "select=eq(n\\,0)"] + small + [folder / "one_frame.mp4"])
-    status, out, err = script("--training_data_path", folder, "--report")
+    status, out, err = run_process("process_data.py", "--training_data_path", folder,
+                                   "--report")
     return folder, status, out, err
 
 

@@ -13,6 +13,7 @@ from scipy.io import wavfile
 
 from tests.helpers.graphs import write_random_graph
 from tests.helpers.paths import REPOSITORY
+from tests.helpers.scripts import run_here, run_process
 from utils.animation.animator import SpeechAnimator
 from utils.animation.audio_file import animate_audio, animate_file
 from utils.animation.eye_motion import EyeMotion
@@ -34,10 +35,7 @@ SENTENCE = os.path.join(REPOSITORY, DEFAULT_AUDIO)
 
 def run(*flags):
     """(exit status, stdout, stderr) of the script in the repository."""
-    process = subprocess.Popen([sys.executable, "run_voca.py"] + list(flags), cwd=REPOSITORY,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = process.communicate()
-    return process.returncode, out.decode("utf-8"), err.decode("utf-8")
+    return run_here("run_voca.py", *flags)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +50,7 @@ def animate_array(animator, samples):
 
 def test_demo_writes_every_file_and_nothing_on_stderr(tmp_path):
     out_path = str(tmp_path / "out")
-    status, out, err = run("--out_path", out_path, "--page")
+    status, out, err = run_process("run_voca.py", "--out_path", out_path, "--page")
     assert (status, err) == (0, "")
     names = ["blendshapes.csv", "blendshapes.npz", "blendshapes.json", "face.glb", "curves.png",
              "preview.mp4", "page.html"]
@@ -265,6 +263,15 @@ def test_bad_audio_is_one_line_and_leaves_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_sound_that_is_not_there_is_told_without_tensorflow():
+    code = ("import sys, run_voca\nfrom utils.common.errors import UserError\n"
+            "sys.argv[1:] = ['--audio_fname', 'none.wav']\n"
+            "try:\n    run_voca.main()\nexcept UserError as error:\n    print(error)\n"
+            "print('tensorflow' in sys.modules)")
+    out = subprocess.check_output([sys.executable, "-c", code], cwd=REPOSITORY)
+    assert out.decode().split("\n")[:2] == ["there is no file none.wav; check the path", "False"]
+
+
 @pytest.mark.parametrize("samples, says", [
     (np.zeros(0, np.float32), "at least"), (np.zeros(800, np.float32), "0.1 s"),
     (np.full(16000, np.nan, np.float32), "NaN")])
@@ -343,8 +350,8 @@ def test_published_files_give_the_published_numbers(reference_vectors, chunk_s):
 
 
 def test_transcript_or_the_reason_why_not(tmp_path):
-    status, out, err = run("--out_path", str(tmp_path), "--no_preview", "--no_eye_motion",
-                           "--transcript")
+    status, out, err = run_process("run_voca.py", "--out_path", tmp_path, "--no_preview",
+                                   "--no_eye_motion", "--transcript")
     assert status == 0
     weights, channels, _ = read_npz(str(tmp_path / "blendshapes.npz"))
     assert weights[:, channels.index("eyeBlinkLeft")].max() < 0.5

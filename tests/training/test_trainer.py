@@ -16,6 +16,7 @@ import pytest
 import run_training
 from tests.helpers import training_runs
 from tests.helpers.paths import REPOSITORY
+from tests.helpers.scripts import run_here, run_process
 from tests.helpers.training_runs import small_config, small_subject, small_subjects, start
 from utils.common.channels import MODEL_CHANNELS
 from utils.common.constants import NUM_BLENDSHAPES
@@ -347,27 +348,28 @@ def wait_for_step(process, config, step):
     pytest.fail("no checkpoint of step %d came: %s" % (step, process.communicate()[0]))
 
 
-@pytest.mark.parametrize("number, name", [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
-def test_kill_9_then_resume_then_a_stop(tmp_path, number, name):
+def test_kill_9_then_resume_then_a_stop(tmp_path):
     config = small_config(tmp_path)
     process = spawn(tmp_path, "new")
     wait_for_step(process, config, 30)
     process.kill()                                              # SIGKILL
     process.communicate()
-    steps = [step for step, _ in checkpoint.list_checkpoints(folder_of(config))]
     for folder in (folder_of(config), run_folder.best_folder(config)):
         for _, prefix in checkpoint.list_checkpoints(folder):   # each is whole, with its record
             assert all(np.isfinite(value).all() for value in weights_of(prefix).values())
             assert checkpoint.read_checkpoint_info(prefix)["data_fingerprint"] == "data 1"
 
-    process = spawn(tmp_path, "resume")
-    wait_for_step(process, config, steps[-1] + 20)
-    process.send_signal(number)
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == 130 and "Traceback" not in output
-    stopped = re.search(r"stopped by %s at step (\d+) of \d+; saved (\S+); go on" % name, output)
-    assert int(stopped.group(1)) == checkpoint.list_checkpoints(folder_of(config))[-1][0]
-    assert os.path.isfile(stopped.group(2) + ".index")
+    for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
+        last_step = checkpoint.list_checkpoints(folder_of(config))[-1][0]
+        process = spawn(tmp_path, "resume")
+        wait_for_step(process, config, last_step + 20)
+        process.send_signal(number)
+        output = process.communicate(timeout=60)[0]
+        assert process.returncode == 130 and "Traceback" not in output
+        stopped = re.search(r"stopped by %s at step (\d+) of \d+; saved (\S+); go on" % name,
+                            output)
+        assert int(stopped.group(1)) == checkpoint.list_checkpoints(folder_of(config))[-1][0]
+        assert os.path.isfile(stopped.group(2) + ".index")
 
 
 # ---- tables and lines
@@ -532,13 +534,6 @@ def test_durations():
 
 # ---- the script
 
-def run_script(folder, *flags):
-    path = os.path.join(REPOSITORY, "run_training.py")
-    return subprocess.run([sys.executable, path] + list(flags), cwd=str(folder),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, universal_newlines=True)
-
-
 def test_script_trains_the_embedded_set(tmp_path):
     """One subject, two epochs: a table of 52 channels and a command that names what is there."""
     config = Config(checkpoint_dir="training", epoch_num=2, subject_for_training=["1.mp4"],
@@ -547,12 +542,12 @@ def test_script_trains_the_embedded_set(tmp_path):
                     deepspeech_graph_fname=os.path.join(
                         REPOSITORY, "ds_graph", "deepspeech-mini", "output_graph.tflite"))
     write_config(str(tmp_path / "training_config.cfg"), config)
-    done = run_script(tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.split("\n")
+    status, out, err = run_process("run_training.py", folder=tmp_path)
+    assert (status, err) == (0, "")
+    lines = out.split("\n")
     table = lines[[line.startswith("channel ") for line in lines].index(True) + 1:]
     assert [line.split()[0] for line in table[:53]] == list(MODEL_CHANNELS) + ["mean"]
-    command = re.search(r"\npython (\S+) --tf_model_fname (\S+)\n$", done.stdout)
+    command = re.search(r"\npython (\S+) --tf_model_fname (\S+)\n$", out)
     assert command.group(1) == os.path.join(REPOSITORY, "run_voca.py")
     prefix = checkpoint.resolve_checkpoint(str(tmp_path / command.group(2)))
     info = checkpoint.read_checkpoint_info(prefix)
@@ -561,10 +556,9 @@ def test_script_trains_the_embedded_set(tmp_path):
     assert set(info["acoustic_graph"]["sha256"]) >= {"output_graph.tflite"}
     assert str(tmp_path) not in info["acoustic_graph"]["name"]
 
-    again = run_script(tmp_path)
-    assert again.returncode == 1 and again.stderr.startswith("error: ")
-    assert "--resume" in again.stderr and "--overwrite" in again.stderr
-    assert len(again.stderr.strip().split("\n")) == 1
+    status, _, err = run_here("run_training.py", folder=tmp_path)
+    assert status == 1 and err.startswith("error: ")
+    assert "--resume" in err and "--overwrite" in err and err.count("\n") == 1
 
 
 def tree_of(folder):
@@ -581,19 +575,19 @@ def test_script_refuses_a_folder_in_use(tmp_path):
     with folder_lock(config.checkpoint_dir, "run_training.py", "wait"):
         before = tree_of(tmp_path)
         for flags in ([], ["--overwrite"], ["--resume"]):
-            refused = run_script(tmp_path, *flags)
-            assert refused.returncode == 1 and refused.stdout == ""
+            status, out, err = run_process("run_training.py", *flags, folder=tmp_path)
+            assert (status, out) == (1, "")
             assert re.match(r"error: \S+training is in use: run_training.py \(process %d on .*, "
                             r"since [-0-9]+ [:0-9]+\) is writing there; wait for it, .*\n$"
-                            % os.getpid(), refused.stderr), refused.stderr
+                            % os.getpid(), err), err
         assert tree_of(tmp_path) == before
 
 
 def test_script_that_fails_leaves_no_folder(tmp_path):
     write_config(str(tmp_path / "training_config.cfg"), Config(
         checkpoint_dir="training", deepspeech_graph_fname="none.pb"))
-    failed = run_script(tmp_path)
-    assert failed.returncode == 1 and os.listdir(str(tmp_path)) == ["training_config.cfg"]
+    status, _, _ = run_here("run_training.py", folder=tmp_path)
+    assert status == 1 and os.listdir(str(tmp_path)) == ["training_config.cfg"]
 
 
 def test_the_command_names_a_graph_that_is_not_the_default():
@@ -603,9 +597,9 @@ def test_the_command_names_a_graph_that_is_not_the_default():
 
 
 def test_script_names_what_is_wrong_with_its_flags(tmp_path):
-    missing = run_script(tmp_path)
-    assert missing.returncode == 1
-    assert missing.stderr == ("error: the config training_config.cfg is missing; write one with: "
-                              "python config_parser.py\n")
-    both = run_script(tmp_path, "--resume", "--overwrite")
-    assert both.returncode == 2 and "not allowed with" in both.stderr
+    status, _, err = run_here("run_training.py", folder=tmp_path)
+    assert status == 1
+    assert err == ("error: the config training_config.cfg is missing; write one with: "
+                   "python config_parser.py\n")
+    status, _, err = run_here("run_training.py", "--resume", "--overwrite", folder=tmp_path)
+    assert status == 2 and "not allowed with" in err

@@ -5,7 +5,6 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from utils.animation.animator import SpeechAnimator
 from utils.common.constants import (AUDIO_BLOCK_S, DEFAULT_EYE_SEED, PROFILE_REFERENCE,
                                     REFERENCE_CHUNK_S, SAMPLE_RATE_HZ)
 from utils.common.errors import UserError, print_warning
@@ -100,6 +99,8 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
     """
     audio = open_audio(audio_path)
     start_s = start_seconds(start_timecode, fps)
+    # It brings TensorFlow, which takes seconds to import: after the sound is known to be there.
+    from utils.animation.animator import SpeechAnimator
     if out_path is None:
         name = os.path.splitext(os.path.basename(audio_path))[0]
         out_path = os.path.join(".", "animation_output", name)

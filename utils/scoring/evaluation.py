@@ -16,6 +16,10 @@ from utils.scoring import metrics, scorecard
 Subject = collections.namedtuple(
     "Subject", "labels samples valid audio_path audio_name labels_name")
 
+# timings: utils.formats.timings.Timings or None. means: the Faces whose mean the constant is.
+# timings_path, mean_of_paths: where they were read from, for the card.
+References = collections.namedtuple("References", "timings means timings_path mean_of_paths")
+
 
 def labels_beside(audio_path, labels_path=None):
     """The path of a sound's labels: the one named, else the .csv beside it; UserError without."""
@@ -38,8 +42,15 @@ def subject_of_dataset(dataset_path, name):
     return Subject(labels, samples, valid, None, called, called)
 
 
-def score_checkpoint(subject, animator, name, timings_path=None, mean_of_paths=(),
-                     live_link_sides=BY_NAME):
+def read_references(timings_path=None, mean_of_paths=(), live_link_sides=BY_NAME):
+    """The References to score with, read before any long work; UserError for what cannot be."""
+    return References(
+        read_timings(timings_path) if timings_path else None,
+        [scorecard.load_face(path, live_link_sides) for path in mean_of_paths],
+        timings_path, list(mean_of_paths))
+
+
+def score_checkpoint(subject, animator, name, references):
     """(card, curves) of a SpeechAnimator on a Subject; see scorecard.score.
 
     It is scored without eye motion: against one subject's blinks it could only be wrong. The
@@ -54,7 +65,7 @@ def score_checkpoint(subject, animator, name, timings_path=None, mean_of_paths=(
         weights, _, _ = animate_audio(animator, open_audio(subject.audio_path),
                                       show_progress=True)               # [frames, 52]
     face = scorecard.Face(weights, animator.channels)
-    card, curves = _score(subject, face, name, timings_path, mean_of_paths, live_link_sides)
+    card, curves = _score(subject, face, name, references)
     found, eye_motion = card["systems"][scorecard.SYSTEM], animator.eye_motion(DEFAULT_EYE_SEED)
     if eye_motion and "blinks_a_minute" in found:
         found["blinks_a_minute"] = metrics.blink_rate(
@@ -62,18 +73,15 @@ def score_checkpoint(subject, animator, name, timings_path=None, mean_of_paths=(
     return card, curves
 
 
-def score_file(subject, prediction_path, timings_path=None, mean_of_paths=(),
-               live_link_sides=BY_NAME):
+def score_file(subject, prediction_path, references, live_link_sides=BY_NAME):
     """(card, curves) of another system's file on a Subject; see scorecard.score."""
     return _score(subject, scorecard.load_face(prediction_path, live_link_sides), prediction_path,
-                  timings_path, mean_of_paths, live_link_sides)
+                  references)
 
 
-def _score(subject, face, name, timings_path, mean_of_paths, live_link_sides):
-    timings = read_timings(timings_path) if timings_path else None
-    card, curves = scorecard.score(
-        face, subject.labels, subject.samples, timings,
-        [scorecard.load_face(path, live_link_sides) for path in mean_of_paths], subject.valid)
+def _score(subject, face, name, references):
+    card, curves = scorecard.score(face, subject.labels, subject.samples, references.timings,
+                                   references.means, subject.valid)
     return dict({"system": name, "audio": subject.audio_name, "labels": subject.labels_name,
-                 "timings": timings_path,
-                 "mean_of": list(mean_of_paths) or [subject.labels_name]}, **card), curves
+                 "timings": references.timings_path,
+                 "mean_of": references.mean_of_paths or [subject.labels_name]}, **card), curves
