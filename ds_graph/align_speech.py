@@ -26,8 +26,8 @@
 Corpora of many speakers, as published: utils/acoustic_training/speech_corpora.py says which folders
 they have. Speakers whom training must not hear go to OUT/held_out, with NAME.txt, what they say.
 
-What else is spoken comes from utils/acoustic_training/recorded_speech.py: English; or many languages,
-whose words are written as their phones (/B_AO_N/, utils/acoustic_training/pronunciation.py), for
+What else is spoken comes from utils/acoustic_training/recorded_speech.py: English; or many
+languages, whose words are written as their phones (/B_AO_N/, utils/acoustic_training/pronunciation.py), for
 the graph spells English alone; or GRID's clips, laid out as tests/measure/real_clips.py says.
 
 Writes OUT/NAME.wav (16 kHz) and OUT/NAME.csv (columns type, start_s, end_s, label, which
@@ -45,9 +45,6 @@ from utils.acoustic_training.speech_corpora import (common_voice, librispeech, t
 from utils.common.errors import run_script
 from utils.common.files import make_folder
 
-# Flag -> what reads the folder that it names.
-CORPORA = {"librispeech": librispeech, "common_voice": common_voice, "vctk": vctk,
-           "speakers": table_of_speakers}
 
 
 def main():
@@ -57,14 +54,18 @@ def main():
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--source", default="english", metavar="english|languages|GRID_FOLDER",
                       help="what to align (%(default)s)")
-    for flag, reader in sorted(CORPORA.items()):
-        what.add_argument("--" + flag, metavar="FOLDER", help=reader.__doc__.split("\n")[0])
+    what.add_argument("--librispeech", metavar="FOLDER", help="LibriSpeech or a part of it")
+    what.add_argument("--common_voice", metavar="FOLDER", help="one language of Common Voice: "
+                      "validated.tsv and clips/")
+    what.add_argument("--vctk", metavar="FOLDER", help="VCTK 0.92 or 0.80")
+    what.add_argument("--speakers", metavar="FOLDER", help="utterances.csv and its sound files")
     parser.add_argument("--processes", type=int, default=1, help="of these corpora (%(default)s)")
     args = parser.parse_args()
     make_folder(args.out)
-    for flag, reader in CORPORA.items():
-        if getattr(args, flag) is not None:
-            align_corpus(reader(getattr(args, flag)), args.out, args.processes)
+    for folder, reader in ((args.librispeech, librispeech), (args.common_voice, common_voice),
+                           (args.vctk, vctk), (args.speakers, table_of_speakers)):
+        if folder is not None:
+            align_corpus(reader(folder), args.out, args.processes)
             return
     aligner = Aligner()
     recordings = {"english": english_recordings, "languages": language_recordings}.get(

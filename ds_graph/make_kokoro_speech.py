@@ -6,8 +6,8 @@
     python -m ds_graph.make_kokoro_speech --voices package/voices --out training/kokoro --hours 5
 
 In an environment of its own, Python 3.9 to 3.13. A second of speech takes 0.7 to 1.0 seconds of one
-processor. Voices, pace and texts are drawn from the number in a file's name; what stands there is not
-made again, so it can be stopped and taken up. Three voices are held out (OUT/held_out).
+processor. Voices, pace and texts are drawn from the number in a file's name. What stands there is
+not made again: it can be stopped and taken up. Three voices are held out (OUT/held_out).
 
 Writes OUT/NAME.wav (16 kHz) and OUT/NAME.csv as ds_graph/align_speech.py does.
 """

@@ -15,10 +15,10 @@ _ALIGNERS = []                      # of this process
 
 
 def align_corpus(spoken, out_folder, num_processes=1):
-    """Write wav and times of each Spoken to `out_folder`, of held-out speakers to its HELD_OUT_FOLDER.
+    """Write wav and times of each Spoken to `out_folder`, of held-out speakers to HELD_OUT_FOLDER.
 
-    What stands there is not made again. Of held-out speakers NAME.txt holds what is said, also where
-    it cannot be aligned: errors are counted on all of it. Prints how many were aligned.
+    What stands there is not made again. Of held-out speakers NAME.txt holds what is said, also
+    where it cannot be aligned: errors are counted on all of it. Prints how many were aligned.
 
     Raises UserError where nothing could be.
     """

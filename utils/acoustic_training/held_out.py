@@ -21,8 +21,8 @@ MOST_OF_A_SPEAKER = 5               # utterances, so that none counts for more t
 CLOSED_LETTERS, CLOSED_PHONES = "pbm", ("P", "B", "M")
 OPEN_PHONES = ("AA", "AE", "AH", "AO", "AY", "AW", "EH", "EY", "OW")
 
-# samples: float32 at 16 kHz. mfccs: float32 [n, 26]. phones: (phone, start_s, end_s); classes: int8 [n] in PHONES; both None
-# where there are no times.
+# samples: float32 at 16 kHz. mfccs: float32 [n, 26]. phones: (phone, start_s, end_s); classes:
+# int8 [n] in PHONES; both None where there are no times.
 HeldOut = collections.namedtuple("HeldOut", "corpus samples mfccs text phones classes")
 
 

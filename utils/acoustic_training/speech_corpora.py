@@ -29,7 +29,7 @@ Spoken = collections.namedtuple("Spoken", "name speaker path start_s end_s text 
 HELD_OUT_SPEAKERS = 10              # of a corpus
 # Of a table of several corpora: how their names there begin -> how many are held out.
 TABLE_CORPORA = {"LibriSpeech": 10, "Common Voice": 8, "speechocean762": 12}
-LEAST_ACCURACY = 5.0                # of ten, as experts heard it; below, the prompt is not what is said
+LEAST_ACCURACY = 5.0                # of ten, as experts heard it; below, another text is said
 ADULT_YEARS = 18
 
 

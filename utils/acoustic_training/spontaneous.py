@@ -1,4 +1,4 @@
-"""Sentences as people say them who think while they speak: fillers, false starts, names, numbers."""
+"""Sentences as people say them who think meanwhile: fillers, false starts, names, numbers."""
 
 FILLERS = ("uh", "um", "er", "erm", "hm", "hmm", "mm", "ah", "oh", "well", "so", "like",
            "you know", "i mean", "sort of", "okay so", "let me see", "what was it")

@@ -79,8 +79,8 @@ def training_graph(width, chunk_frames, initial, teachers=(), in_bfloat16=False)
     """
     Graph = collections.namedtuple("Graph", (
         "mfccs letters phones frame_weights states learning_rate ctc_weight letter_weight "
-        "dropout new_states logits phone_logits letter_loss phone_loss ctc_loss teacher_loss letter_accuracy "
-        "phone_accuracy train of_adam variables plain"))
+        "dropout new_states logits phone_logits letter_loss phone_loss ctc_loss teacher_loss "
+        "letter_accuracy phone_accuracy train of_adam variables plain"))
     padding = CONTEXT_WINDOW_FRAMES - 1
     mfccs = tf.placeholder(tf.float32, [None, chunk_frames + padding, MFCC_COEFFICIENTS])
     letters = tf.placeholder(tf.int32, [None, chunk_frames])
