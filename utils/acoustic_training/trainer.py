@@ -42,7 +42,8 @@ def lanes_of_streams(streams, random):
     per_lane = len(mfccs) // NUM_LANES
     chosen = random.permutation(len(mfccs))[:per_lane * NUM_LANES]
     mfccs, letters, phones = (np.stack(part) for part in zip(*(
-        augmented_stream(random, mfccs[i], letters[i], phones[i], silence) for i in chosen)))
+        augmented_stream(random, mfccs[i], letters[i], phones[i], silence, mfccs)
+        for i in chosen)))
     mfccs = mfccs.reshape(NUM_LANES, -1, mfccs.shape[-1])
     padded = np.pad(mfccs, ((0, 0), (CONTEXT_FRAMES, CONTEXT_FRAMES), (0, 0)), "constant")
     return padded, letters.reshape(NUM_LANES, -1), phones.reshape(NUM_LANES, -1)
