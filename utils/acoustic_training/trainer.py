@@ -194,8 +194,7 @@ def measured(session, graph, held_out):
         states, parts = zero_states(graph), []
         for start in range(0, num_frames, CHUNK_FRAMES):
             fed = states_fed(graph, states)
-            fed.update({graph.mfccs: mfccs[:, start:start + CHUNK_FRAMES + 2 * CONTEXT_FRAMES],
-                        graph.dropout: 0.0})
+            fed[graph.mfccs] = mfccs[:, start:start + CHUNK_FRAMES + 2 * CONTEXT_FRAMES]
             part, new_state = session.run([[graph.logits, graph.phone_logits],
                                            graph.new_states[0]], fed)
             states[0] = new_state

@@ -88,8 +88,9 @@ def training_graph(width, chunk_frames, initial, teachers=(), in_bfloat16=False)
     frame_weights = tf.placeholder(tf.float32, [None, chunk_frames])        # what each counts
     widths = [width] + [width_of(teacher) for teacher in teachers for _ in STRETCHES]
     states = [tuple(tf.placeholder(tf.float32, [None, units]) for _ in "ch") for units in widths]
-    learning_rate, ctc_weight, letter_weight, dropout = (tf.placeholder(tf.float32, [])
-                                                         for _ in range(4))
+    learning_rate, ctc_weight, letter_weight = (tf.placeholder(tf.float32, [])
+                                                for _ in range(3))
+    dropout = tf.placeholder_with_default(np.float32(0.0), [])
 
     variables = {name: tf.get_variable(name, initializer=value, use_resource=False)
                  for name, value in initial.items()}
