@@ -202,30 +202,31 @@ def test_the_distillation_loss_by_hand():
     assert found == pytest.approx(expected, rel=1e-4) and abs(nothing) < 1e-5
 
 
-def test_the_gradient_of_the_lstm_is_tensorflows():
+@pytest.mark.parametrize("in_bfloat16, tolerance", [(False, 1e-5), (True, 0.03)])
+def test_the_trained_lstm_and_its_gradient_are_tensorflows(in_bfloat16, tolerance):
     width, num_steps, lanes = 7, 5, 3
     weights = network.random_weights(width, seed=1)
 
-    def gradients(overridden):
+    def outputs_and_gradients(lstm):
         random = np.random.RandomState(0)
 
         def constant(*shape):
             return tf.constant(random.randn(*shape), tf.float32)
 
-        with tf.Graph().as_default() as graph, tf.Session() as session:
+        with tf.Graph().as_default(), tf.Session() as session:
             inputs, state_c, state_h = (constant(num_steps, lanes, width), constant(lanes, width),
                                         constant(lanes, width))
             learnt = {name: tf.constant(weights[name]) for name in (
                 network.LSTM_KERNEL, network.LSTM_BIAS)}
-            with graph.gradient_override_map(overridden):
-                cells, outputs = network.block_lstm(inputs, num_steps, state_c, state_h,
-                                                             learnt)
+            cells, outputs = lstm(inputs, state_c, state_h, learnt)
             loss = (tf.reduce_sum(cells * constant(num_steps, lanes, width))
                     + tf.reduce_sum(outputs * constant(num_steps, lanes, width)))
-            return session.run(tf.gradients(loss, [inputs, state_c, state_h]
-                                            + list(learnt.values())))
+            return session.run([cells, outputs] + tf.gradients(
+                loss, [inputs, state_c, state_h] + list(learnt.values())))
 
-    ours = gradients({"BlockLSTM": network.LARGE_PRODUCTS})
-    for found, expected in zip(ours, gradients({})):
-        assert np.abs(expected).max() > 1.0
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+    ours = outputs_and_gradients(lambda *given: network.trained_lstm(*given, in_bfloat16))
+    theirs = outputs_and_gradients(
+        lambda inputs, *given: network.block_lstm(inputs, num_steps, *given))
+    for found, expected in zip(ours, theirs):
+        assert np.abs(expected).max() > 0.5
+        np.testing.assert_allclose(found, expected, atol=tolerance * np.abs(expected).max())

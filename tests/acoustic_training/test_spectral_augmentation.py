@@ -107,6 +107,37 @@ def test_digital_silence_and_what_is_nothing_else_stay(mfccs, silent):
         zeros.astype(np.float32))
 
 
+def test_babble_is_of_several_others_and_as_loud_as_asked(mfccs):
+    others = np.stack([mfccs[:40], mfccs[5:45]]).astype(np.float32)
+    babble = augmentation._babble(np.random.RandomState(0), others, 100)
+    assert babble.shape == (100, MEL_CHANNELS)
+    assert np.percentile(babble.mean(1), 90) == pytest.approx(0.0, abs=1e-6)
+    # Its spectrum is theirs.
+    assert np.corrcoef(babble.mean(0), bands_of(others[0]).mean(0))[0, 1] > 0.95
+
+
+def test_babble_joins_in_at_times(mfccs, silent, monkeypatch):
+    asked, others = [], mfccs[np.newaxis, :40]
+    babble = augmentation._babble
+    monkeypatch.setattr(augmentation, "_babble",
+                        lambda *given: asked.append(given) or babble(*given))
+    for seed in range(80):
+        changed = augmentation.augmented(np.random.RandomState(seed), mfccs, silent, others)
+        np.testing.assert_array_equal(changed[55:], mfccs[55:].astype(np.float32))
+    assert 8 <= len(asked) <= 32 and all(given[1] is others for given in asked)
+    del asked[:]
+    augmentation.augmented(np.random.RandomState(0), mfccs, silent)
+    assert not asked
+
+
+def test_a_narrow_band_keeps_its_middle():
+    for seed in range(20):
+        curve = augmentation._narrow_band(np.random.RandomState(seed))
+        middle = (MEL_AXIS > 0.2) & (MEL_AXIS < 0.8)
+        assert (curve[middle] == 0.0).all() and curve.min() >= -4.0
+        assert curve[0] <= curve[3] <= 0.0 and curve[-1] <= curve[-4] <= 0.0
+
+
 def test_the_same_seed_augments_alike(mfccs, silent):
     first, second = (augmentation.augmented(np.random.RandomState(3), mfccs, silent)
                      for _ in range(2))

@@ -16,6 +16,7 @@ import re
 
 import numpy as np
 
+from utils.acoustic_training.held_out import edit_distance
 from utils.acoustic_training.letter_alignment import (PHONE_LETTERS, frame_of_time, letter_frames,
                                                       text_of_frames)
 from utils.common.constants import (ACOUSTIC_FPS, ALPHABET, BLANK_INDEX, DEFAULT_GRAPH,
@@ -33,18 +34,6 @@ from utils.speech.texts import sentences
 
 OTHER_VOICES = ("flite:slt", "flite:rms", "flite:awb", "flite:kal16", "festival:slt-hts",
                 "espeak:en-us", "espeak:en-gb-x-rp+f3")
-
-
-def edit_distance(text, truth):
-    """The least number of letters to insert, delete or change."""
-    row = np.arange(len(truth) + 1)
-    for i, letter in enumerate(text, 1):
-        changed = row[:-1] + (np.array(list(truth)) != letter) if truth else row[:0]
-        best = [i]
-        for above, diagonal in zip(row[1:] + 1, changed):
-            best.append(min(above, diagonal, best[-1] + 1))
-        row = np.array(best)
-    return int(row[-1])
 
 
 def plain_text(words):

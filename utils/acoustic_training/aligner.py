@@ -89,14 +89,18 @@ def write_aligned(recording, aligner, folder):
     samples, words, phones = without_long_silence(recording.samples, *found[:2])
     path = os.path.join(folder, recording.name)
     write_wav(path + ".wav", samples)
-    with written_aside(path + ".csv") as aside, open(aside, "w", newline="",
-                                                     encoding="utf-8") as stream:
+    write_times(path + ".csv", words, phones)
+    return len(samples) / float(SAMPLE_RATE_HZ)
+
+
+def write_times(path, words, phones):
+    """Write words and phones [(symbol, start_s, end_s)] as utils/formats/timings.py reads them."""
+    with written_aside(path) as aside, open(aside, "w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream)
         rows.writerow(["type", "start_s", "end_s", "label"])
-        for kind, entries in zip(("words", "phones"), (words, phones)):
+        for kind, entries in (("words", words), ("phones", phones)):
             rows.writerows([kind, "%.2f" % start_s, "%.2f" % end_s, label]
                            for label, start_s, end_s in entries)
-    return len(samples) / float(SAMPLE_RATE_HZ)
 
 
 def without_long_silence(samples, words, phones):

@@ -21,28 +21,30 @@ def mfccs_of(bands):
     return np.dot(bands, COSINE_TRANSFORM)
 
 
-def augmented_stream(random, mfccs, letters, phones, silence):
+def augmented_stream(random, mfccs, letters, phones, silence, others=None):
     """Augment a recording in pace, speaker and room, with its letters and phones.
 
     Args:
       random: np.random.RandomState.
       mfccs: float [n, 26]; letters, phones: int [n], the class of each frame.
       silence: the class in `phones` of frames where nobody speaks.
+      others: see `augmented`.
     Returns:
       (MFCCs float32, letters, phones), as long.
     """
     frames = time_warped(random, letters)
     phones = phones[frames]
-    return augmented(random, mfccs[frames], phones == silence), letters[frames], phones
+    return augmented(random, mfccs[frames], phones == silence, others), letters[frames], phones
 
 
-def augmented(random, mfccs, silent):
+def augmented(random, mfccs, silent, others=None):
     """Augment speaker and room: the MFCCs of another speaker in another place.
 
     Args:
       random: np.random.RandomState.
       mfccs: float [n, 26] of one recording.
       silent: bool [n], where nobody speaks.
+      others: MFCCs [m, k, 26] of recordings of which some may be heard behind; or None.
     Returns:
       float32 [n, 26].
     """
@@ -59,12 +61,17 @@ def augmented(random, mfccs, silent):
         bands = _with_breaths(random, bands, silent, loud)
     if random.rand() < 0.3:
         bands = _in_a_room(random, bands)
+    if others is not None and random.rand() < 0.25:
+        bands = _added(bands, _babble(random, others, len(bands))
+                       + loud - random.uniform(3.0, 25.0) * NATS_PER_DB)
     if random.rand() < 0.7:
         bands = _added(bands, _noise(random, len(bands))
                        + loud - random.uniform(0.0, 30.0) * NATS_PER_DB)
     bands += _microphone(random)
     if random.rand() < 0.3:
         bands += _missing_band(random)
+    if random.rand() < 0.15:
+        bands += _narrow_band(random)
     changed = mfccs_of(bands)
     # Formants less or more marked, and what is finer than formants.
     changed[:, 1:] *= random.uniform(0.85, 1.1) * np.exp(
@@ -143,6 +150,25 @@ def _missing_band(random):
     """A notch of up to 3 nats and a quarter of the axis, in nats [40]."""
     return -random.uniform(0.5, 3.0) * np.exp(-0.5 * (
         (MEL_AXIS - random.rand()) / random.uniform(0.03, 0.12)) ** 2)
+
+
+def _narrow_band(random):
+    """What a telephone or a codec leaves of the axis, in nats [40]: no lows, and few highs."""
+    low, high = random.uniform(0.0, 0.2), random.uniform(0.8, 1.0)      # to 300 Hz, from 2600 Hz
+    outside = np.maximum(low - MEL_AXIS, 0.0) + np.maximum(MEL_AXIS - high, 0.0)
+    return -np.minimum(outside * random.uniform(20.0, 80.0), 4.0)
+
+
+def _babble(random, others, num_frames):
+    """Log magnitudes [n, 40] of two to six voices at once, as loud as 0 where they are loud."""
+    power = 0.0
+    for _ in range(random.randint(2, 7)):
+        voice = others[random.randint(len(others))]
+        frames = (random.randint(len(voice)) + np.arange(num_frames)) % len(voice)
+        bands = np.dot(voice[frames], bands_at(MEL_AXIS))
+        power = power + np.exp(2.0 * (bands - np.percentile(bands.mean(1), 90)))
+    bands = 0.5 * np.log(power + 1e-30)
+    return bands - np.percentile(bands.mean(1), 90)
 
 
 def _noise(random, num_frames):

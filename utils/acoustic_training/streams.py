@@ -27,31 +27,47 @@ from utils.speech.synthesis import ENGINE_SHARES, HELD_OUT_VOICES, list_voices, 
 from utils.speech.texts import sentences, word_list
 
 STREAM_VERSIONS = 6
-MOST_ALIGNED_MINUTES = 500.0        # of a folder's versions together
+MOST_ALIGNED_MINUTES = 500.0        # of a folder's versions together, unless more are asked for
 
 
 def make_speech(folder, num_streams, aligned_folders=()):
     """Minute-long streams of speech in `folder`, made by all processors.
 
-    num_streams: of synthetic voices. Real speech in aligned_folders is used up to
-    STREAM_VERSIONS times, each time augmented anew, in streams of its own for each folder.
+    num_streams: of synthetic voices. Speech in aligned_folders is augmented anew for each use, in
+    streams of its own for each: "FOLDER=MINUTES" so many, "FOLDER" up to STREAM_VERSIONS times
+    as many as there are minutes.
     """
     from utils.speech.aligned import aligned_minutes, aligned_recordings
     tasks = [(seed, os.path.join(folder, "stream-%05d.npz" % seed), ())
              for seed in range(num_streams)]
-    for aligned in aligned_folders:
+    for given in aligned_folders:
+        aligned, minutes = folder_and_minutes(given)
         paths = tuple(aligned_recordings(aligned))
         name = os.path.basename(os.path.abspath(aligned))
-        minutes = aligned_minutes(paths)
-        num_made = int(min(STREAM_VERSIONS * minutes, max(minutes, MOST_ALIGNED_MINUTES)))
+        if minutes is None:
+            length = aligned_minutes(paths)
+            minutes = min(STREAM_VERSIONS * length, max(length, MOST_ALIGNED_MINUTES))
         tasks += [(seed, os.path.join(folder, "stream-%s-%05d.npz" % (name, seed)), paths)
-                  for seed in range(num_made)]
+                  for seed in range(int(minutes))]
+    # In the order of seeds, so that what is made of a part holds some of everything.
+    tasks.sort()
     started_s = time.time()
     with multiprocessing.Pool() as pool:
         for number, _ in enumerate(pool.imap_unordered(write_stream, tasks), 1):
             if number % 20 == 0 or number == len(tasks):
                 print("speech: %d of %d minutes made, %.0f s" % (number, len(tasks),
                                                                 time.time() - started_s))
+
+
+def folder_and_minutes(given):
+    """(folder, minutes or None) of "FOLDER=MINUTES" or "FOLDER"."""
+    folder, _, minutes = given.rpartition("=")
+    if not folder:
+        return given, None
+    try:
+        return folder, float(minutes)
+    except ValueError:
+        raise UserError("--aligned %s: give FOLDER=MINUTES, such as training/aligned=500" % given)
 
 
 STREAM_FRAMES = 3000                # one minute

@@ -21,6 +21,9 @@ SEEN_PHONES = ("P", "B", "M", "F", "V", "W", "UW", "TH", "DH")
 ONSET_FRAMES = 6
 RESET_PROBABILITY = 0.06            # of a lane starting anew, as a file does
 SAVE_EVERY_STEPS = 100
+TELL_EVERY_STEPS = 20
+MEASURE_EVERY_STEPS = 250           # on held-out speakers
+PATIENCE = 24                       # measurements without fewer errors, then training ends
 
 
 def lanes_of_streams(streams, random):
@@ -39,7 +42,8 @@ def lanes_of_streams(streams, random):
     per_lane = len(mfccs) // NUM_LANES
     chosen = random.permutation(len(mfccs))[:per_lane * NUM_LANES]
     mfccs, letters, phones = (np.stack(part) for part in zip(*(
-        augmented_stream(random, mfccs[i], letters[i], phones[i], silence) for i in chosen)))
+        augmented_stream(random, mfccs[i], letters[i], phones[i], silence, mfccs)
+        for i in chosen)))
     mfccs = mfccs.reshape(NUM_LANES, -1, mfccs.shape[-1])
     padded = np.pad(mfccs, ((0, 0), (CONTEXT_FRAMES, CONTEXT_FRAMES), (0, 0)), "constant")
     return padded, letters.reshape(NUM_LANES, -1), phones.reshape(NUM_LANES, -1)
@@ -65,39 +69,45 @@ def learning_rate(step, num_steps, highest):
 
 
 def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING_RATE,
-          teachers=()):
+          teachers=(), width=WIDTH, dropout=0.0, held_out=(), in_bfloat16=False):
     """Learn from the streams in `folder`; weights go to `weights_path` there.
 
     start_from: an output_graph.pb, no wider, whose weights to begin with instead of random ones;
     it can spell already, so CTC joins in at once.
     teachers: output_graph.pb of any width, for distillation: their mean output is a target too.
+    held_out: [HeldOut]. Those weights that make the fewest letter errors on them go to `best_path`;
+    training ends where they have not been bettered for PATIENCE measurements.
+    in_bfloat16: see network.product.
+    Curves for TensorBoard go to `folder`/curves.
     """
     from utils.acoustic_training import graph_files, network, training_graph
     from utils.acoustic_training.streams import load_streams
     from utils.common.quiet_tensorflow import tf
     from utils.speech.phones import PHONES
-
-    random = np.random.RandomState(5)
     path = weights_path(folder)
     if start_from is None:
-        initial = network.random_weights(WIDTH, seed=5)
+        initial = network.random_weights(width, seed=5)
         ctc_from_step = CTC_FROM * num_steps
     else:
         initial = network.widened(
-            graph_files.weights_to_train(start_from), WIDTH, seed=5)
+            graph_files.weights_to_train(start_from), width, seed=5)
         ctc_from_step = WARM_UP_STEPS
     initial.update(training_graph.random_phone_weights(len(PHONES), seed=5))
     first_step, saved = saved_variables(path)
     initial.update((name, saved[name]) for name in initial if name in saved)
+    random = np.random.RandomState(5 + first_step)
     settings = tf.ConfigProto(intra_op_parallelism_threads=num_threads,
                               inter_op_parallelism_threads=1)
     with tf.Graph().as_default(), tf.Session(config=settings) as session:
-        tf.set_random_seed(5)
+        tf.set_random_seed(5 + first_step)
         graph = training_graph.training_graph(
-            WIDTH, CHUNK_FRAMES, initial, [graph_files.weights_of_pb(pb) for pb in teachers])
+            width, CHUNK_FRAMES, initial, [graph_files.weights_of_pb(pb) for pb in teachers],
+            in_bfloat16)
+        curves = Curves(os.path.join(folder, "curves"))
+        best = Best(folder)
         session.run(tf.global_variables_initializer())
-        states = [[np.zeros((NUM_LANES, int(part.shape[-1])), np.float32) for part in state]
-                  for state in graph.states]
+        restore_moments(session, graph, saved)
+        states = zero_states(graph)
         step, started_s, sums = first_step, time.time(), []
         while step < num_steps:
             mfccs, letters, phones = lanes_of_streams(load_streams(folder), random)
@@ -110,12 +120,12 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
                 states = [[np.where(anew[:, np.newaxis], 0.0, part) for part in state]
                           for state in states]
                 with_ctc = step >= ctc_from_step
-                fed = {part: value for pair in zip(graph.states, states)
-                       for part, value in zip(*pair)}
+                rate = learning_rate(step, num_steps, highest_rate)
+                fed = states_fed(graph, states)
                 fed.update(
                     {graph.mfccs: chunk, graph.letters: letters[:, frames],
                      graph.phones: phones[:, frames], graph.frame_weights: weights[:, frames],
-                     graph.learning_rate: learning_rate(step, num_steps, highest_rate),
+                     graph.learning_rate: rate, graph.dropout: dropout,
                      graph.ctc_weight: CTC_WEIGHT if with_ctc else 0.0,
                      graph.letter_weight: LETTER_WEIGHT_WITH_CTC if with_ctc else LETTER_WEIGHT})
                 results, states, _ = session.run([
@@ -127,21 +137,140 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
                 if not np.isfinite(results[0]):
                     raise UserError("the loss is no number at step %d; the last good weights are "
                                     "in %s" % (step, path))
-                if step % 20 == 0:
-                    rate = (step - first_step) / (time.time() - started_s)
+                if step % TELL_EVERY_STEPS == 0:
+                    means = np.mean(sums, axis=0)
+                    steps_a_second = (step - first_step) / (time.time() - started_s)
                     print("step %d of %d  letters %.3f  phones %.3f  ctc %.3f  teachers %.3f  "
                           "right letters %.3f  phones %.3f  %.2f steps/s  %.0f s left" % (
-                              (step, num_steps) + tuple(np.mean(sums, axis=0))
-                              + (rate, (num_steps - step) / rate)), flush=True)
+                              (step, num_steps) + tuple(means)
+                              + (steps_a_second, (num_steps - step) / steps_a_second)),
+                          flush=True)
+                    curves.add(step, dict(zip(
+                        ("loss letters", "loss phones", "loss ctc", "loss teachers",
+                         "right letters", "right phones"), means), **{"learning rate": rate}))
                     sums = []
-                if step % SAVE_EVERY_STEPS == 0 or step == num_steps:
-                    save_variables(path, step, *session.run([graph.variables, graph.plain]))
-                if step == num_steps:
+                last = step == num_steps
+                if held_out and (step % MEASURE_EVERY_STEPS == 0 or last):
+                    measures = measured(session, graph, held_out)
+                    print("step %d  held out: %s" % (step, "  ".join(
+                        "%s %.3f" % item for item in sorted(measures.items()))), flush=True)
+                    curves.add(step, {"held out " + name: value
+                                      for name, value in measures.items()})
+                    if best.is_better(step, measures["cer"]):
+                        save_variables(best_path(folder), step,
+                                       *session.run([graph.variables, graph.plain]))
+                    last = last or best.is_stale(step)
+                if step % SAVE_EVERY_STEPS == 0 or last:
+                    variables, plain = session.run([graph.variables, graph.plain])
+                    save_variables(path, step, dict(variables, **moments(session, graph)), plain)
+                if last:
                     return
+
+
+def zero_states(graph):
+    """[[c, h]], each [lanes, width], before anything is heard."""
+    return [[np.zeros((NUM_LANES, int(part.shape[-1])), np.float32) for part in state]
+            for state in graph.states]
+
+
+def states_fed(graph, states):
+    return {part: value for pair in zip(graph.states, states) for part, value in zip(*pair)}
+
+
+def measured(session, graph, held_out):
+    """{measure: value} of held_out.heard_right, and phones: the part of frames whose phone is told.
+    """
+    from utils.acoustic_training.held_out import heard_right
+    from utils.speech.phones import PHONES
+    ordered = sorted(held_out, key=lambda utterance: len(utterance.mfccs))
+    letter_logits, right = [], []
+    for first in range(0, len(ordered), NUM_LANES):
+        batch = ordered[first:first + NUM_LANES]
+        num_frames = -(-len(batch[-1].mfccs) // CHUNK_FRAMES) * CHUNK_FRAMES
+        mfccs = np.zeros((NUM_LANES, num_frames + 2 * CONTEXT_FRAMES, batch[0].mfccs.shape[1]),
+                         np.float32)
+        for lane, utterance in enumerate(batch):
+            mfccs[lane, CONTEXT_FRAMES:CONTEXT_FRAMES + len(utterance.mfccs)] = utterance.mfccs
+        states, parts = zero_states(graph), []
+        for start in range(0, num_frames, CHUNK_FRAMES):
+            fed = states_fed(graph, states)
+            fed[graph.mfccs] = mfccs[:, start:start + CHUNK_FRAMES + 2 * CONTEXT_FRAMES]
+            part, new_state = session.run([[graph.logits, graph.phone_logits],
+                                           graph.new_states[0]], fed)
+            states[0] = new_state
+            parts.append(part)
+        logits, phone_logits = (np.concatenate(part) for part in zip(*parts))   # [T, lanes, n]
+        for lane, utterance in enumerate(batch):
+            num_own = len(utterance.mfccs)
+            letter_logits.append(logits[:num_own, lane])
+            if utterance.classes is not None:
+                reduced = utterance.classes == PHONES.index("AX")
+                classes = np.where(reduced, PHONES.index("AH"), utterance.classes)
+                right.append(phone_logits[:num_own, lane].argmax(1) == classes)
+    measures = heard_right(ordered, letter_logits)
+    if right:
+        measures["phones"] = float(np.concatenate(right).mean())
+    return measures
+
+
+class Best(object):
+    """The fewest letter errors so far, also of the sessions before this one."""
+
+    def __init__(self, folder):
+        self._path = os.path.join(folder, "best.txt")
+        self.step, self.errors = 0, np.inf
+        if os.path.isfile(self._path):
+            with open(self._path) as stream:
+                step, errors = stream.read().split()
+            self.step, self.errors = int(step), float(errors)
+
+    def is_better(self, step, errors):
+        if errors >= self.errors:
+            return False
+        self.step, self.errors = step, errors
+        with written_aside(self._path) as aside, open(aside, "w") as stream:
+            stream.write("%d %.5f\n" % (step, errors))
+        return True
+
+    def is_stale(self, step):
+        return step - self.step >= PATIENCE * MEASURE_EVERY_STEPS
+
+
+class Curves(object):
+    """Scalars for TensorBoard, flushed at once."""
+
+    def __init__(self, folder):
+        from utils.common.quiet_tensorflow import tf
+        self._tf = tf
+        self._writer = tf.summary.FileWriter(folder)
+
+    def add(self, step, values):
+        """values: {tag: number}; what stands before the first blank groups them."""
+        self._writer.add_summary(self._tf.Summary(value=[
+            self._tf.Summary.Value(tag=tag.replace(" ", "/", 1).replace(" ", "_"),
+                                   simple_value=float(value))
+            for tag, value in sorted(values.items())]), step)
+        self._writer.flush()
+
+
+def moments(session, graph):
+    """{name: array} of what Adam remembers, so that training taken up goes on as it was."""
+    return dict(zip(("adam/" + variable.op.name for variable in graph.of_adam),
+                    session.run(graph.of_adam)))
+
+
+def restore_moments(session, graph, saved):
+    for variable in graph.of_adam:
+        if "adam/" + variable.op.name in saved:
+            variable.load(saved["adam/" + variable.op.name], session)
 
 
 def weights_path(folder):
     return os.path.join(folder, "weights.npz")
+
+
+def best_path(folder):
+    return os.path.join(folder, "best.npz")
 
 
 def save_variables(path, step, variables, plain):

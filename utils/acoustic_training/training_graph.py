@@ -62,7 +62,7 @@ def mean_of_teachers(mfccs, chunk_frames, teachers, states):
     return tf.reshape(mean, [chunk_frames, -1, NUM_LETTERS]), new_states
 
 
-def training_graph(width, chunk_frames, initial, teachers=()):
+def training_graph(width, chunk_frames, initial, teachers=(), in_bfloat16=False):
     """The graph that learns: a namedtuple of its tensors, in the default graph.
 
     Args:
@@ -73,13 +73,14 @@ def training_graph(width, chunk_frames, initial, teachers=()):
         degraded speech is learnt, too. Source: G. Hinton, O. Vinyals, J. Dean, "Distilling the
         knowledge in a neural network", 2015; the same input for both: L. Beyer et al., "Knowledge
         distillation: a good teacher is patient and consistent", CVPR 2022.
+      in_bfloat16: multiply in bfloat16 (network.product).
 
     `states` and `new_states` are lists of (c, h): the network's own, then the teachers'.
     """
     Graph = collections.namedtuple("Graph", (
         "mfccs letters phones frame_weights states learning_rate ctc_weight letter_weight "
-        "new_states logits letter_loss phone_loss ctc_loss teacher_loss letter_accuracy "
-        "phone_accuracy train variables plain"))
+        "dropout new_states logits phone_logits letter_loss phone_loss ctc_loss teacher_loss "
+        "letter_accuracy phone_accuracy train of_adam variables plain"))
     padding = CONTEXT_WINDOW_FRAMES - 1
     mfccs = tf.placeholder(tf.float32, [None, chunk_frames + padding, MFCC_COEFFICIENTS])
     letters = tf.placeholder(tf.int32, [None, chunk_frames])
@@ -89,12 +90,14 @@ def training_graph(width, chunk_frames, initial, teachers=()):
     states = [tuple(tf.placeholder(tf.float32, [None, units]) for _ in "ch") for units in widths]
     learning_rate, ctc_weight, letter_weight = (tf.placeholder(tf.float32, [])
                                                 for _ in range(3))
+    dropout = tf.placeholder_with_default(np.float32(0.0), [])
 
     variables = {name: tf.get_variable(name, initializer=value, use_resource=False)
                  for name, value in initial.items()}
     weights = plain_weights(variables)
     flat_logits, new_state = letter_logits(
-        half_in_eight_bits(contexts_of(mfccs, chunk_frames)), states[0], weights)   # [T B, 29]
+        half_in_eight_bits(contexts_of(mfccs, chunk_frames)), states[0], weights, dropout,
+        in_bfloat16)                                                        # [T B, 29]
     new_states = [new_state]
     logits = tf.reshape(flat_logits, [chunk_frames, -1, NUM_LETTERS])
     phone_logits = phone_logits_of(flat_logits, variables)                  # [T B, phones]
@@ -122,10 +125,14 @@ def training_graph(width, chunk_frames, initial, teachers=()):
             + TEACHER_WEIGHT * teacher_loss)
     trained = list(variables.values())
     gradients, _ = tf.clip_by_global_norm(tf.gradients(loss, trained), 2.0)
-    train = tf.train.AdamOptimizer(learning_rate).apply_gradients(zip(gradients, trained))
+    adam = tf.train.AdamOptimizer(learning_rate)
+    train = adam.apply_gradients(zip(gradients, trained))
     return Graph(mfccs, letters, phones, frame_weights, states, learning_rate, ctc_weight,
-                 letter_weight, new_states, logits, letter_loss, phone_loss, ctc_loss,
-                 teacher_loss, accuracy, phone_accuracy, train, variables, weights)
+                 letter_weight, dropout, new_states, logits,
+                 tf.reshape(phone_logits, [chunk_frames, -1, int(phone_logits.shape[1])]),
+                 letter_loss, phone_loss, ctc_loss,
+                 teacher_loss, accuracy, phone_accuracy, train, adam.variables(),
+                 variables, weights)
 
 
 def distillation_loss(logits, theirs, counts):
