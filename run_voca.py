@@ -86,6 +86,8 @@ def main():
     args = parser.parse_args()
     if args.avatar and "glb" not in args.formats and not args.page:
         parser.error("--avatar is of face.glb; name glb in --formats, too")
+    if args.page and "npz" not in args.formats:
+        parser.error("--page is made of blendshapes.npz; name npz in --formats, too")
     # TensorFlow takes seconds to import: after the flags are known to be right.
     from utils.animation.audio_file import animate_file
     written = animate_file(
@@ -96,7 +98,8 @@ def main():
         avatar_path=args.avatar)
     if args.page:
         from utils.pages.viewer_page import PAGE_NAME, view
-        take_path = written[args.formats.index("npz" if "npz" in args.formats else args.formats[0])]
+        take_path, = [path for path in written
+                      if os.path.basename(path) == FORMATS["npz"].file_name]
         page_path = os.path.join(os.path.dirname(take_path), PAGE_NAME)
         view(take_path, page_path, sound_path=args.audio_fname, avatar_path=args.avatar,
              title=os.path.splitext(os.path.basename(args.audio_fname))[0])

@@ -139,6 +139,6 @@ def _warn_of_sides(path, rows, warn, live_link_sides):
         return
     other = BY_APP if live_link_sides == BY_NAME else BY_NAME
     warn("%s: the mouth moves sideways by %.2f, against the smile of that side (r %.2f): "
-         "MouthLeft/Right and JawLeft/Right are named crosswise, it seems; process_data.py, "
-         "evaluate.py and view.py take them so by --live_link_sides %s"
+         "MouthLeft/Right and JawLeft/Right are named crosswise, it seems; process_data.py and "
+         "evaluate.py take them so by --live_link_sides %s"
          % (os.path.basename(path), found[0], found[1], other))
