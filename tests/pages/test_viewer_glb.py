@@ -156,6 +156,18 @@ def test_targets_dense_sparse_and_empty(read):
     assert model["warnings"] == []
 
 
+def test_what_rounding_leaves_is_no_face(read):
+    """Exporters write dense targets whose far vertices move by next to nothing."""
+    writer = square()
+    primitive_of(writer)["targets"] = [{"POSITION": writer.add(
+        [[0, 0, 1e-9], [0, 0, 1], [0, 0, 0.01], [0, 0, 0.5]], "f4")}]
+    writer.document["meshes"][0]["extras"] = {"targetNames": ["jawOpen"]}
+    model = read(writer.content())
+    assert model["meshes"][0]["targets"][0]["vertices"] == [1, 2, 3]
+    assert (model["bounds"]["faceMin"], model["bounds"]["faceMax"]) == ([1, 0, 0], [1, 1, 0])
+    assert (model["bounds"]["min"], model["bounds"]["max"]) == ([0, 0, 0], [1, 1, 0])
+
+
 def test_names_mean_what_the_python_reader_says(viewer):
     names = list(MODEL_CHANNELS)
     names += [name.upper() for name in names] + ["x.%s" % name for name in names[:3]]
@@ -261,6 +273,19 @@ def test_meshes_animated_at_unlike_times_meet(read):
     assert animation["times_s"] == [0, 0.5, 1]
     assert (animation["names"], animation["weights"]) == (
         ["jawOpen", "tongueOut"], [0, 0.25, 0.5, 0.75, 1, 0.75])
+
+
+@pytest.mark.parametrize("times_s, values, told", [
+    ([0, 1], [0, 1, 1], "3 weights for 2 keys"), ([1, 1], [0, 1], "do not rise"),
+    ([0, 1], [0, float("nan")], "no numbers")])
+def test_a_broken_animation_is_told_and_the_face_is_shown(read, times_s, values, told):
+    writer = square()
+    primitive_of(writer)["targets"] = [{"POSITION": writer.add([[0, 0, 1]] * 4, "f4")}]
+    writer.document["meshes"][0]["extras"] = {"targetNames": ["jawOpen"]}
+    animated(writer, [(times_s, values, "LINEAR")])
+    model = read(writer.content())
+    assert model["animation"] is None and len(model["meshes"]) == 1
+    assert [line for line in model["warnings"] if told in line], model["warnings"]
 
 
 @pytest.mark.parametrize("change, told", [

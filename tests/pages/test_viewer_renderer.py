@@ -199,7 +199,7 @@ def face_of_others(names, **material):
     corners = np.array([[-1, 0, 0], [1, 0, 0], [1, 2, 0], [-1, 2, 0]])
     writer.mesh({"attributes": {"POSITION": writer.add(corners, "f4"), "TEXCOORD_0": writer.add(
         corners[:, :2], "f4")}, "indices": writer.add([0, 1, 2, 0, 2, 3], "u1"), "material": 0,
-        "targets": [{"POSITION": writer.add([[0, -1, 0], [0, -1, 0], [0, 0, 0], [0, 0, 0]], "f4")}]
+        "targets": [{"POSITION": writer.add([[0, -1, 0]] * 2 + [[0, 0.2, 0]] * 2, "f4")}]
         * len(names)}, extras={"targetNames": names})
     writer.mesh({"attributes": {"POSITION": writer.add(corners - [0, 2, 0.5], "f4")},
                  "indices": writer.add([0, 1, 2, 0, 2, 3], "u1")})

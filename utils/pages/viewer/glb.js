@@ -61,6 +61,8 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
     KHR_meshopt_compression: 'meshopt', KHR_texture_basisu: 'KTX2 textures'};
   const READ_EXTENSIONS = new RegExp('^(KHR_mesh_quantization|KHR_texture_transform|' +
     'EXT_texture_webp|KHR_lights_punctual|KHR_materials_\\w+|VRM\\w*)$');
+  const LEAST_MOVE = 1e-4;              // of a target's largest: what rounding leaves is dropped
+  const FACE_MOVE = 0.1;                // of a target's largest: vertices that are of the face
   const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/webp'];
 
   class GlbError extends Error {}
@@ -343,9 +345,10 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
       } else {
         values = this.values(place, ['VEC3'], 'morph displacements').values;
       }
-      const kept = [];
+      const least = LEAST_MOVE * largestMove(values), kept = [];
       for (let k = 0; k < values.length / 3; k++) {
-        if (values[3 * k] || values[3 * k + 1] || values[3 * k + 2]) kept.push(k);
+        const length = Math.hypot(values[3 * k], values[3 * k + 1], values[3 * k + 2]);
+        if (length > 0 && length >= least) kept.push(k);
       }
       const moves = new Float32Array(3 * kept.length);
       kept.forEach((k, at) => moves.set(values.subarray(3 * k, 3 * k + 3), 3 * at));
@@ -869,13 +872,26 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
     }
     for (const {positions, targets} of pieces) {
       for (let at = 0; at < positions.length; at += 3) widen(box.min, box.max, positions, at);
-      for (const {arkit, vertices} of targets) {
+      for (const {arkit, vertices, moves} of targets) {
         if (!arkit) continue;
-        for (const vertex of vertices) widen(box.faceMin, box.faceMax, positions, 3 * vertex);
+        const least = FACE_MOVE * largestMove(moves);
+        vertices.forEach((vertex, k) => {
+          if (Math.hypot(moves[3 * k], moves[3 * k + 1], moves[3 * k + 2]) >= least) {
+            widen(box.faceMin, box.faceMax, positions, 3 * vertex);
+          }
+        });
       }
     }
     if (!(box.faceMax[0] >= box.faceMin[0])) [box.faceMin, box.faceMax] = [box.min, box.max];
     return box;
+  }
+
+  function largestMove(moves) {
+    let largest = 0;
+    for (let at = 0; at < moves.length; at += 3) {
+      largest = Math.max(largest, Math.hypot(moves[at], moves[at + 1], moves[at + 2]));
+    }
+    return largest;
   }
 
   function dataUri(uri) {
