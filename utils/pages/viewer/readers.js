@@ -700,7 +700,8 @@ var {readAnimation, isAnimationName} = (function () {
         const shape = names.has(target.node) ? arkitName(names.get(target.node)) : null;
         if (!shape || target.path !== 'translation' || tracks.has(shape)) continue;
         const {input, output, interpolation} = samplers[sampler];
-        const times_s = floats(content, binary, input, 1), keys = floats(content, binary, output, 3);
+        const times_s = floats(content, binary, input, 1);
+        const keys = floats(content, binary, output, 3);
         const width = interpolation === 'CUBICSPLINE' ? 9 : 3, from = width === 9 ? 3 : 0;
         if (keys.length !== times_s.length * width) {
           refuse(`has ${keys.length} numbers for ${times_s.length} keys of ${shape}`);
@@ -764,7 +765,7 @@ var {readAnimation, isAnimationName} = (function () {
     }
     const start = (view.byteOffset || 0) + (accessor.byteOffset || 0);
     const stride = view.byteStride || 4 * width, {count} = accessor;
-    if (!(count >= 1 && start >= 0 && start + (count - 1) * stride + 4 * width <=
+    if (!(count >= 1 && count <= MAX_FRAMES && start >= 0 && start + (count - 1) * stride + 4 * width <=
         binary.byteLength)) {
       refuse('has keys that lie outside the file');
     }
