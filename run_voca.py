@@ -86,6 +86,8 @@ def main():
     if args.sound and "glb" not in args.formats:
         parser.error("--sound is put beside face.glb; name glb in --formats, too")
     check_edit_flags(parser, args, args.formats)
+    if args.page and "npz" not in args.formats:
+        parser.error("--page is made of blendshapes.npz; name npz in --formats, too")
     # TensorFlow takes seconds to import: after the flags are known to be right.
     from utils.animation.audio_file import animate_file
     from utils.editing.edits import audio_edit
@@ -99,7 +101,8 @@ def main():
         start_timecode=args.start_timecode, sound=args.sound)
     if args.page:
         from utils.pages.viewer_page import PAGE_NAME, view
-        take_path = written[args.formats.index("npz" if "npz" in args.formats else args.formats[0])]
+        take_path, = [path for path in written
+                      if os.path.basename(path) == FORMATS["npz"].file_name]
         page_path = os.path.join(os.path.dirname(take_path), PAGE_NAME)
         view(take_path, page_path, sound_path=args.audio_fname, avatar_path=args.avatar,
              title=os.path.splitext(os.path.basename(args.audio_fname))[0])

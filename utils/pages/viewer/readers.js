@@ -23,7 +23,7 @@ var {readAnimation, isAnimationName} = (function () {
   }
 
   function isAnimationName(name) {
-    return /\.(csv|json|npz|vmd|glb)$/i.test(name);
+    return /\.(csv|json|npz|vmd|vrma|glb)$/i.test(name);
   }
 
   async function readAnimation(fileName, buffer, notes) {
@@ -38,8 +38,9 @@ var {readAnimation, isAnimationName} = (function () {
     else if (ending === 'json') rows = readJson(textOf(bytes), notes);
     else if (ending === 'npz') rows = await readNpz(bytes);
     else if (ending === 'vmd') rows = readVmd(bytes, notes);
+    else if (ending === 'vrma') rows = readVrma(bytes, notes);
     else if (ending === 'glb') rows = readGlbAnimation(buffer);
-    else refuse('is no face file; give .csv, .json, .npz, .vmd or .glb');
+    else refuse('is no face file; give .csv, .json, .npz, .vmd, .vrma or .glb');
     return clipOfRows(fileName, rows, notes);
   }
 
@@ -678,6 +679,102 @@ var {readAnimation, isAnimationName} = (function () {
         value + (next[1] - value) * (i - from) / (next[0] - from);
     }
     return column;
+  }
+
+  // ---- VRM animation: an expression's weight is the x of its node's translation
+
+  function readVrma(bytes, notes) {
+    const [content, binary] = glbChunks(bytes);
+    try {
+      const extension = (content.extensions || {}).VRMC_vrm_animation;
+      if (!extension) refuse('is no VRM animation: VRMC_vrm_animation is not in it');
+      const names = new Map(), {expressions = {}} = extension;
+      for (const kind of ['custom', 'preset']) {
+        for (const [name, {node}] of Object.entries(expressions[kind] || {})) {
+          if (!names.has(node)) names.set(node, name);
+        }
+      }
+      const others = [...names.values()].filter(name => !arkitName(name));
+      const {channels = [], samplers} = (content.animations || [{}])[0], tracks = new Map();
+      for (const {sampler, target} of channels) {
+        const shape = names.has(target.node) ? arkitName(names.get(target.node)) : null;
+        if (!shape || target.path !== 'translation' || tracks.has(shape)) continue;
+        const {input, output, interpolation} = samplers[sampler];
+        const times_s = floats(content, binary, input, 1);
+        const keys = floats(content, binary, output, 3);
+        const width = interpolation === 'CUBICSPLINE' ? 9 : 3, from = width === 9 ? 3 : 0;
+        if (keys.length !== times_s.length * width) {
+          refuse(`has ${keys.length} numbers for ${times_s.length} keys of ${shape}`);
+        }
+        tracks.set(shape, {times_s, values: times_s.map((_, i) => keys[i * width + from])});
+      }
+      if (!tracks.size) refuse('moves no expression with an ARKit name');
+      if (others.length) {
+        notes.push(`${others.length} other expressions are left out, as ${shown(others[0])}`);
+      }
+      const times_s = joinedTimes([...tracks.values()].map(track => track.times_s));
+      const columns = [...tracks.values()].map(track => valuesAt(track, times_s));
+      return {times_s, names: [...tracks.keys()], columns};
+    } catch (error) {
+      if (error instanceof TypeError || error instanceof RangeError) {
+        refuse('is a damaged VRM animation');
+      }
+      throw error;
+    }
+  }
+
+  function joinedTimes(all) {
+    const isSame = all.every(one => one === all[0] || (one.length === all[0].length &&
+      one.every((time_s, i) => time_s === all[0][i])));
+    if (isSame) return all[0];
+    const seen = new Set();
+    for (const one of all) for (const time_s of one) seen.add(time_s);
+    return Float64Array.from(seen).sort();
+  }
+
+  function valuesAt(track, times_s) {
+    if (track.times_s === times_s) return track.values;
+    const clip = makeClip('', track.times_s, ['x'], [track.values]);
+    return times_s.map(time_s => valueAt(clip, 'x', time_s));
+  }
+
+  function glbChunks(bytes) {
+    // [the JSON chunk's content, a DataView of the binary chunk] of a .glb.
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (bytes.length < 20 || view.getUint32(0, true) !== 0x46546c67) refuse('is not binary glTF');
+    const length = view.getUint32(12, true), next = 20 + length;
+    if (next > bytes.length) refuse('ends within its JSON; export it again');
+    let content;
+    try {
+      content = JSON.parse(new TextDecoder().decode(bytes.subarray(20, next)));
+    } catch (error) {
+      refuse('has JSON that cannot be read: ' + shown(error.message));
+    }
+    const hasBinary = next + 8 <= bytes.length, start = bytes.byteOffset + next + 8;
+    const left = hasBinary ? bytes.length - next - 8 : 0;
+    const size = hasBinary ? Math.min(view.getUint32(next, true), left) : 0;
+    return [content, new DataView(bytes.buffer, hasBinary ? start : 0, size)];
+  }
+
+  function floats(content, binary, index, width) {
+    // Float64Array of a float accessor of SCALAR (width 1) or VEC3 (width 3).
+    const accessor = content.accessors[index], view = content.bufferViews[accessor.bufferView];
+    if (accessor.componentType !== 5126 || accessor.sparse ||
+        accessor.type !== (width === 1 ? 'SCALAR' : 'VEC3')) {
+      refuse('keeps its keys in another form than plain floats');
+    }
+    const start = (view.byteOffset || 0) + (accessor.byteOffset || 0);
+    const stride = view.byteStride || 4 * width, {count} = accessor;
+    if (!(count >= 1 && count <= MAX_FRAMES && start >= 0 && start + (count - 1) * stride + 4 * width <=
+        binary.byteLength)) {
+      refuse('has keys that lie outside the file');
+    }
+    const values = new Float64Array(count * width);
+    for (let i = 0; i < values.length; i++) {
+      const place = start + Math.floor(i / width) * stride + i % width * 4;
+      values[i] = binary.getFloat32(place, true);
+    }
+    return values;
   }
 
   function readGlbAnimation(buffer) {

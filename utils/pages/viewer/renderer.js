@@ -28,6 +28,7 @@ var FaceRenderer = (function () {
   const MAX_TEXTURE_SIDE = 2048;
   const SHADOW_SIZE = 512, SHADOW_REACH = 1.6;
   const CAVITY_SIZE = 256, CAVITY_REACH = 0.75, CAVITY_DEPTH = 1;
+  const BACK_SQUARES = 20;
   const LIGHT_BYTES = 20;               // a vertex: light, what is seen
   const LIGHT_FOLLOWS = 0.55;           // how far the lights turn with the camera
   const KEY = [-0.60, 0.62, 0.70], FILL = [0.90, 0.05, 0.45], RIM = [0.70, 0.50, -0.75];
@@ -149,13 +150,10 @@ var FaceRenderer = (function () {
     uniform vec3 u_background, u_glow;
     uniform vec2 u_size;
     uniform float u_vignette;
-    vec3 backdrop() {
-      vec2 at = 2.0 * gl_FragCoord.xy / u_size - 1.0;
+    vec3 backdrop(vec2 at) {            // at: -1 to 1 from edge to edge
       float far = length((at - vec2(0.0, 0.12)) * vec2(min(u_size.x / u_size.y, 1.6), 1.0));
       vec3 color = mix(u_glow, u_background, smoothstep(0.0, 1.25, far));
-      color *= 1.0 - u_vignette * smoothstep(0.7, 1.9, length(at * vec2(1.0, 0.9)));
-      float noise = fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715))));
-      return color + (noise - 0.5) / 255.0;             // against bands
+      return color * (1.0 - u_vignette * smoothstep(0.7, 1.9, length(at * vec2(1.0, 0.9))));
     }`;
 
   const FRAGMENT = `
@@ -232,7 +230,8 @@ var FaceRenderer = (function () {
     #endif
       if (v_place.y < ${FADE_START}) {
         float far = (${FADE_START} - v_place.y) / ${FADE_START - FADE_END};
-        color.rgb = mix(color.rgb, backdrop(), clamp(far, 0.0, 1.0));
+        color.rgb = mix(
+          color.rgb, backdrop(2.0 * gl_FragCoord.xy / u_size - 1.0), clamp(far, 0.0, 1.0));
       }
       o_color = vec4(color.rgb, u_pass < 2 ? 1.0 : color.a);
     }`;
@@ -245,15 +244,28 @@ var FaceRenderer = (function () {
     precision mediump float;
     void main() {}`;
 
+  // A grid of squares, since the backdrop is smooth: computed a corner, not a pixel.
   const BACK_VERTEX = `#version 300 es
+    precision highp float;
+    ${BACKDROP}
+    out vec3 v_color;
     void main() {
-      gl_Position = vec4(vec2(gl_VertexID & 1, gl_VertexID >> 1) * 4.0 - 1.0, 0.99999, 1.0);
+      int square = gl_VertexID / 6, corner = gl_VertexID % 6;
+      ivec2 place = ivec2(square % ${BACK_SQUARES}, square / ${BACK_SQUARES});
+      place += corner < 3 ? ivec2(corner & 1, corner >> 1)
+        : ivec2(1 - (corner - 3 & 1), 1 - (corner - 3 >> 1));
+      vec2 at = 2.0 * vec2(place) / float(${BACK_SQUARES}) - 1.0;
+      v_color = backdrop(at);
+      gl_Position = vec4(at, 0.99999, 1.0);
     }`;
   const BACK_FRAGMENT = `#version 300 es
     precision highp float;
-    ${BACKDROP}
+    in vec3 v_color;
     out vec4 o_color;
-    void main() { o_color = vec4(backdrop(), 1.0); }`;
+    void main() {
+      float noise = fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715))));
+      o_color = vec4(v_color + (noise - 0.5) / 255.0, 1.0);         // against bands
+    }`;
 
   class FaceRenderer {
     constructor(canvas) {
@@ -698,9 +710,13 @@ var FaceRenderer = (function () {
         gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, material.wrapS);
         gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, material.wrapT);
       }
-      if (material.doubleSided) gl.disable(gl.CULL_FACE);
-      else gl.enable(gl.CULL_FACE);
+      gl.enable(gl.CULL_FACE);
       this.drawElements(piece);
+      if (material.doubleSided) {       // behind the fronts, which hide most of them
+        gl.cullFace(gl.FRONT);
+        this.drawElements(piece);
+        gl.cullFace(gl.BACK);
+      }
       gl.disable(gl.CULL_FACE);
     }
 
@@ -713,7 +729,7 @@ var FaceRenderer = (function () {
       gl.useProgram(program);
       gl.bindVertexArray(this.empty);
       this.setBackdrop(at);
-      gl.drawArrays(gl.TRIANGLES, 0, 3);
+      gl.drawArrays(gl.TRIANGLES, 0, 6 * BACK_SQUARES * BACK_SQUARES);
     }
 
     setBackdrop(at) {
