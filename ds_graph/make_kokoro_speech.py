@@ -18,7 +18,7 @@ import os
 import numpy as np
 
 from utils.acoustic_training import kokoro
-from utils.acoustic_training.aligned_corpus import HELD_OUT_FOLDER
+from utils.acoustic_training.aligned_corpus import HELD_OUT_FOLDER, write_text
 from utils.acoustic_training.aligner import write_times
 from utils.acoustic_training.spontaneous import spontaneous
 from utils.common.constants import SAMPLE_RATE_HZ
@@ -85,6 +85,8 @@ def speak(_, numbers, voices_folder, out_folder):
         if utterance is None:
             continue
         write_wav(path + ".wav", utterance.samples)
+        if held_out:
+            write_text(path + ".txt", text.replace(",", ""))
         write_times(path + ".csv", utterance.words, utterance.phones)
         seconds += len(utterance.samples) / float(SAMPLE_RATE_HZ)
     return seconds

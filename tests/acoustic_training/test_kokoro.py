@@ -1,4 +1,5 @@
 """Kokoro's symbols, times and texts; its model and voices are not needed here."""
+import os
 import shutil
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 from ds_graph import make_kokoro_speech
 from utils.acoustic_training import kokoro, spontaneous
 from utils.common.errors import UserError
+from utils.formats.timings import read_timings
+from utils.speech import aligned
 from utils.speech.phones import PHONES, SILENCE
+from utils.speech.utterance import Utterance
 
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None,
                                   reason="needs the Debian package espeak-ng")
@@ -101,6 +105,36 @@ def test_voices_are_drawn_and_three_are_held_out():
     for _, mixed in drawn:
         assert sum(weight for _, weight in mixed) == pytest.approx(1.0)
     assert any(len(mixed) == 2 for _, mixed in drawn)
+
+
+class FakeKokoro(object):
+    """Says half a second of noise."""
+
+    def style(self, voice):
+        return np.zeros(kokoro.STYLE_SHAPE)
+
+    def speech(self, text, style, language, speed):
+        assert style.dtype == np.float32 and 0.8 <= speed <= 1.3
+        return Utterance(np.full(8000, 0.1, np.float32), [(text, 0.0, 0.5)], [("AA", 0.0, 0.5)])
+
+
+def test_speech_is_made_once_and_held_out_voices_stand_apart(tmp_path, monkeypatch):
+    voices, out = tmp_path / "voices", tmp_path / "out"
+    for name in kokoro.HELD_OUT_VOICES + ("af_heart", "jf_alpha"):
+        os.makedirs(str(voices), exist_ok=True)
+        (voices / (name + ".bin")).write_bytes(b"")
+    os.makedirs(str(out / "held_out"))
+    monkeypatch.setattr(make_kokoro_speech, "_OF_PROCESS", {
+        "model": FakeKokoro(), "sentences": (["one, two"], ["three, four"]), "words": ["five"]})
+    assert make_kokoro_speech.speak(None, range(48, 52), str(voices), str(out)) == 2.0
+    made = aligned.aligned_recordings(str(out))
+    assert len(made) == 3 and all(read_timings(path[:-4] + ".csv").words for path in made)
+    assert sorted(os.listdir(str(out / "held_out"))) == [
+        "kokoro-am_fenrir-000050" + ending for ending in (".csv", ".txt", ".wav")]
+    assert (out / "held_out" / "kokoro-am_fenrir-000050.txt").read_text().count(",") == 0
+    monkeypatch.setattr(make_kokoro_speech.kokoro, "language_of", None)     # is made no more
+    assert make_kokoro_speech.speak(None, range(48, 52), str(voices), str(out)) == pytest.approx(
+        2.0, abs=0.02)
 
 
 def test_a_folder_without_voices_is_refused(tmp_path):

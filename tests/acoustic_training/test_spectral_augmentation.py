@@ -112,6 +112,10 @@ def test_babble_is_of_several_others_and_as_loud_as_asked(mfccs):
     babble = augmentation._babble(np.random.RandomState(0), others, 100)
     assert babble.shape == (100, MEL_CHANNELS)
     assert np.percentile(babble.mean(1), 90) == pytest.approx(0.0, abs=1e-6)
+    # Voices are made equally loud.
+    quieter = augmentation.mfccs_of(bands_of(others[1]) - 5.0)
+    again = augmentation._babble(np.random.RandomState(0), np.stack([others[0], quieter]), 100)
+    np.testing.assert_allclose(again, babble, atol=1e-3)
     # Its spectrum is theirs.
     assert np.corrcoef(babble.mean(0), bands_of(others[0]).mean(0))[0, 1] > 0.95
 

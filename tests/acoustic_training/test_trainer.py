@@ -62,6 +62,7 @@ def test_held_out_speech_is_at_most_some_of_each_speaker(tmp_path):
 def streams_folder(tmp_path, monkeypatch):
     """Six streams in which a letter's own MFCC tells it, and lanes for four."""
     monkeypatch.setattr(trainer, "NUM_LANES", 4)
+    monkeypatch.setattr(trainer, "CHUNK_FRAMES", 24)            # a small graph
     monkeypatch.setattr(trainer, "MEASURE_EVERY_STEPS", 5)
     monkeypatch.setattr(trainer, "TELL_EVERY_STEPS", 5)
     monkeypatch.setattr(trainer, "SAVE_EVERY_STEPS", 5)

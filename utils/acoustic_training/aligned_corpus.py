@@ -60,13 +60,17 @@ def _align_file(_, group, out_folder):
             continue
         if one.held_out:
             write_wav(path + ".wav", part)
-            with written_aside(path + ".txt") as aside, open(aside, "w",
-                                                             encoding="utf-8") as stream:
-                stream.write(one.text + "\n")
+            write_text(path + ".txt", one.text)
         length_s = write_aligned(Recording(one.name, part, one.text, ENGLISH), _ALIGNERS[0],
                                  os.path.dirname(path))
         num_aligned, seconds = num_aligned + (length_s > 0), seconds + length_s
     return num_aligned, seconds
+
+
+def write_text(path, text):
+    """What is said, for held_out.held_out_speech."""
+    with written_aside(path) as aside, open(aside, "w", encoding="utf-8") as stream:
+        stream.write(text + "\n")
 
 
 def _path_of(one, out_folder):

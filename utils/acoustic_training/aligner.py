@@ -40,19 +40,26 @@ class Aligner(object):
         """
         if language == ENGLISH:
             missing = {word: itertools.chain.from_iterable(pronounced(word, "en-us"))
-                       for word in text.split() if self._aligner.lookup_word(word) is None}
+                       for word in text.split() if not self.knows(word)}
         else:
             phones_of_words = pronounced(text, language)
             words = ["/%s/" % "_".join(phones) for phones in phones_of_words]
             text = " ".join(words)
             missing = {word: phones for word, phones in zip(words, phones_of_words)
-                       if self._aligner.lookup_word(word) is None}
-        for word, phones in missing.items():
+                       if not self.knows(word)}
+        return self.aligned_words(samples, text.split(), missing)
+
+    def knows(self, word):
+        return self._aligner.lookup_word(word) is not None
+
+    def aligned_words(self, samples, spoken, pronunciations):
+        """See `aligned`: of a list of words, with the phones of those not in the dictionary."""
+        for word, phones in pronunciations.items():
             self._aligner.add_word(word, " ".join(phones))
-        if not text:
+        if not spoken:
             return None
         try:
-            self._aligner.set_align_text(text)
+            self._aligner.set_align_text(" ".join(spoken))
             _decode(self._aligner, samples)
             self._aligner.set_alignment()
             _decode(self._aligner, samples)
@@ -61,12 +68,12 @@ class Aligner(object):
         words, phones, score, num_frames = [], [], 0.0, 0
         for word in self._aligner.get_alignment() or ():
             symbol = word.name.partition("(")[0]
-            spoken = symbol[0] not in "<["
-            if spoken:
+            is_word = symbol[0] not in "<["
+            if is_word:
                 words.append((symbol,) + _times(word))
                 score, num_frames = score + word.score, num_frames + word.duration
-            phones.extend((phone.name if spoken else "sil",) + _times(phone) for phone in word)
-        return (words, phones, score / num_frames) if len(words) == len(text.split()) else None
+            phones.extend((phone.name if is_word else "sil",) + _times(phone) for phone in word)
+        return (words, phones, score / num_frames) if len(words) == len(spoken) else None
 
 
 def _decode(decoder, samples):
