@@ -111,7 +111,10 @@ def test_what_lips_show_and_what_breaks_a_silence_counts_double():
 @pytest.mark.parametrize("flags, complaint", [
     (["--start_from", "absent.pb"], "absent.pb is not there"),
     (["--teachers", "absent.pb"], "absent.pb is not there"),
-    (["--mean_with", "absent.pb"], "absent.pb is not there")])
+    (["--mean_with", "absent.pb"], "absent.pb is not there"),
+    (["--dropout", "1"], "--dropout 1: give 0 to 0.9"),
+    (["--held_out", "absent"], "absent: no NAME.wav with NAME.txt of held-out speakers"),
+    (["--hours", "0"], "--hours 0: training takes 64 minutes of speech at once")])
 def test_what_cannot_be_is_said_before_speech_is_made(flags, complaint, tmp_path):
     status, _, err = run_here("ds_graph/make_deepspeech_mini.py",
                               "--work_folder", tmp_path / "work", *flags)
