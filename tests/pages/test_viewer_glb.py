@@ -211,7 +211,7 @@ def test_a_texture_and_its_transform(read, is_inside):
         images=[{"bufferView": writer.view(PIXEL), "mimeType": "image/png"} if is_inside
                 else {"uri": uri}], textures=[{"source": 0, "sampler": 0}],
         samplers=[{"wrapS": 33071}],
-        materials=[{"pbrMetallicRoughness": {"baseColorFactor": [1, 0.5, 0, 1], "baseColorTexture": {
+        materials=[{"pbrMetallicRoughness": {"baseColorTexture": {
             "index": 0, "texCoord": 1, "extensions": {
                 "KHR_texture_transform": {"offset": [0.5, 0], "scale": [2, 3]}}}},
             "alphaMode": "MASK", "alphaCutoff": 0.3, "doubleSided": True}])

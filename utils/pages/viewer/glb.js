@@ -272,6 +272,10 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
       const [bytes, reader, largest] = COMPONENTS[componentType];
       const scale = isShare && componentType !== FLOAT ? 1 / largest : 1;
       stride = stride || width * bytes;
+      if (componentType === FLOAT && stride === 4 * width && view.byteOffset % 4 === 0) {
+        out.set(new Float32Array(view.buffer, view.byteOffset, count * width));
+        return out;                     // as it is, since every browser's machine is little-endian
+      }
       for (let element = 0, at = 0; element < count; element++) {
         for (let k = 0, place = element * stride; k < width; k++, place += bytes) {
           const value = view[reader](place, true) * scale;
@@ -326,7 +330,7 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
           for (let j = 0; j < width; j++) out[vertex * width + j] = sparse.values[k * width + j];
         });
       }
-      if (!isWhole && !out.every(Number.isFinite)) refuse(`has ${what} that are no numbers`);
+      if (!isWhole && !areFinite(out)) refuse(`has ${what} that are no numbers`);
       return {values: out, count, width, componentType: accessor.componentType};
     }
 
@@ -341,18 +345,20 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
         const sparse = this.sparse(accessor, count, 3, 'morph displacements');
         if (!sparse) return {vertices: new Uint32Array(0), moves: new Float32Array(0)};
         ({vertices, values} = sparse);
-        if (!values.every(Number.isFinite)) refuse('has morph displacements that are no numbers');
+        if (!areFinite(values)) refuse('has morph displacements that are no numbers');
       } else {
         values = this.values(place, ['VEC3'], 'morph displacements').values;
       }
-      const least = LEAST_MOVE * largestMove(values), kept = [];
-      for (let k = 0; k < values.length / 3; k++) {
-        const length = Math.hypot(values[3 * k], values[3 * k + 1], values[3 * k + 2]);
-        if (length > 0 && length >= least) kept.push(k);
+      const least = LEAST_MOVE * largestMove(values), kept = new Uint32Array(values.length / 3);
+      const moves = new Float32Array(values.length);
+      let num = 0;
+      for (let k = 0; k < kept.length; k++) {
+        const length = lengthAt(values, k);
+        if (!(length > 0 && length >= least)) continue;
+        for (let j = 0; j < 3; j++) moves[3 * num + j] = values[3 * k + j];
+        kept[num++] = vertices ? vertices[k] : k;
       }
-      const moves = new Float32Array(3 * kept.length);
-      kept.forEach((k, at) => moves.set(values.subarray(3 * k, 3 * k + 3), 3 * at));
-      return {vertices: Uint32Array.from(kept, k => vertices ? vertices[k] : k), moves};
+      return {vertices: kept.slice(0, num), moves: moves.slice(0, 3 * num)};
     }
 
     count(numbers) {
@@ -414,7 +420,7 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
         if (worlds.has(place)) refuse(`shows node ${place} twice: its nodes form a circle`);
         const local = this.localMatrix(this.nodes[place]);
         const world = parent ? multiplied(parent, local) : local;
-        if (!world.every(Number.isFinite)) refuse(`has node ${place} scaled beyond all numbers`);
+        if (!areFinite(world)) refuse(`has node ${place} scaled beyond all numbers`);
         worlds.set(place, world);
         for (const child of children[place]) waiting.push([child, world]);
       }
@@ -550,7 +556,7 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
         if (turned) turnedNormal(matrix, normals, at, turned);
         if (determinant(matrix) < 0) isMirrored++;
       }
-      if (!moved.every(Number.isFinite)) refuse('has positions beyond all numbers');
+      if (!areFinite(moved)) refuse('has positions beyond all numbers');
       for (const {vertices, moves} of targets) {
         for (let k = 0; k < vertices.length; k++) {
           const matrix = matrixOf(vertices[k]);
@@ -559,7 +565,7 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
             moves[3 * k + j] = matrix[j] * x + matrix[4 + j] * y + matrix[8 + j] * z;
           }
         }
-        if (!moves.every(Number.isFinite)) refuse('has morph displacements beyond all numbers');
+        if (!areFinite(moves)) refuse('has morph displacements beyond all numbers');
       }
       if (isMirrored > count / 2) {
         indices = indices.slice();
@@ -876,7 +882,7 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
         if (!arkit) continue;
         const least = FACE_MOVE * largestMove(moves);
         vertices.forEach((vertex, k) => {
-          if (Math.hypot(moves[3 * k], moves[3 * k + 1], moves[3 * k + 2]) >= least) {
+          if (lengthAt(moves, k) >= least) {
             widen(box.faceMin, box.faceMax, positions, 3 * vertex);
           }
         });
@@ -888,10 +894,18 @@ var {parseGlb, arkitName, weldVertices, smoothNormals} = (function () {
 
   function largestMove(moves) {
     let largest = 0;
-    for (let at = 0; at < moves.length; at += 3) {
-      largest = Math.max(largest, Math.hypot(moves[at], moves[at + 1], moves[at + 2]));
-    }
+    for (let k = 0; k < moves.length / 3; k++) largest = Math.max(largest, lengthAt(moves, k));
     return largest;
+  }
+
+  function lengthAt(moves, k) {
+    const x = moves[3 * k], y = moves[3 * k + 1], z = moves[3 * k + 2];
+    return Math.sqrt(x * x + y * y + z * z);
+  }
+
+  function areFinite(values) {
+    for (let at = 0; at < values.length; at++) if (!Number.isFinite(values[at])) return false;
+    return true;
   }
 
   function dataUri(uri) {
