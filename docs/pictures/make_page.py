@@ -40,9 +40,18 @@ def opened(page, path):
 
 def shot_at(page, time_s, path, clip=None):
     """A picture of the page, or of a part of it, at a moment, once it is drawn."""
-    page.evaluate("""time => { viewer.player.seek(time);
-        return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(
-          () => requestAnimationFrame(done)))); }""", time_s)
+    page.evaluate("""time => {
+        viewer.player.seek(time);
+        return new Promise(done => {
+          const look = frames => {
+            const {time_s, renderer} = viewer.sides.a;
+            const isFine = renderer.isFine || !renderer.isSoftware;
+            if (frames > 2 && isFine && Math.abs(time_s - time) < 1e-3) done();
+            else requestAnimationFrame(() => look(frames + 1));
+          };
+          look(0);
+        });
+    }""", time_s)
     page.screenshot(path=path, clip=clip)
 
 

@@ -158,6 +158,12 @@ def test_demo_moves_the_mouth_and_rests_at_the_ends(animator):
     assert opening[:2].max() < 0.25 * np.percentile(opening, 95)
 
 
+def test_a_page_needs_the_npz(tmp_path):
+    status, out, err = run("--page", "--formats", "csv", "--out_path", str(tmp_path / "out"))
+    assert (status, out) == (2, "") and "--page is made of blendshapes.npz" in err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("make", [np.zeros, lambda n: 3e-5 * np.random.RandomState(0).randn(n)])
 def test_mouth_stays_shut_in_silence(animator, make):
     opening = mouth_opening(animate_array(animator, make(4 * SAMPLE_RATE_HZ).astype(np.float32)),

@@ -72,7 +72,7 @@ class Timeline extends EventTarget {
     }
     this._drawOverview();
     this._drawLanes();
-    this._placeRegions();
+    this.placeRegions();
     this.moveTo(this.player.time(), true);
   }
 
@@ -232,7 +232,7 @@ class Timeline extends EventTarget {
     this.labels.append(label);
   }
 
-  _placeRegions() {
+  placeRegions() {
     const region = this.player.region, whole_s = this.player.duration_s || 1;
     const place = (element, from_s, span_s) => {
       element.hidden = !region;

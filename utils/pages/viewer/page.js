@@ -584,7 +584,7 @@
     el('play').setAttribute('aria-label', player.isPlaying ? 'Pause' : 'Play');
     el('loop').setAttribute('aria-pressed', player.isLooping);
     el('speed').value = String(player.rate);
-    timeline._placeRegions();
+    timeline.placeRegions();
   });
   player.addEventListener('trouble', event => tell(`No sound: ${event.detail}`, true));
   el('sound').addEventListener('error', () => {
