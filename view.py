@@ -9,7 +9,7 @@ Writes one file that holds all: it opens from the disk, without a network. In th
 also drop in your own head (.glb with ARKit's shapes), another take, or a sound.
 
 What is read: CSV of Live Link Face, of Audio2Face and tables; JSON of Audio2Face, BEAT, LAM and
-Rokoko; .npz of run_voca.py; .vmd; .glb with an animation. The sound is any file ffmpeg reads.
+Rokoko; .npz of run_voca.py; .vmd; .vrma; .glb with an animation. The sound is any file ffmpeg reads.
 Where none is named, one of the take's name beside it is taken, or the preview.mp4 there.
 """
 import argparse
