@@ -90,6 +90,24 @@ def test_a_sound_card_with_a_clock_of_its_own(speed):
     assert late_s.min() > LOOK_AHEAD_S - PERIOD_S and late_s.max() < LOOK_AHEAD_S + PERIOD_S
 
 
+def test_sound_that_stalled_once_is_not_late_for_ever():
+    """A microphone whose sound of 1 s came all at once: the face is back in time in some seconds."""
+    live = Simulation()
+    events = in_blocks(live.sound, tone(20.0), 0.02)
+    events = [(max(at_s, 6.0) if 5.0 < at_s < 6.0 else at_s, put) for at_s, put in events]
+    live.run(19.9, events)
+    heard_until_s = live.face._num_taken / 16000.0 + live.face._sound_start_s - live.start_s
+    assert 19.8 < heard_until_s < 19.92 and live.sound._num_samples < 1600
+    assert live.face.num_gaps == 1 and numbers(live.frames) == sorted(set(numbers(live.frames)))
+
+
+def test_a_program_that_speaks_a_little_faster_is_not_hurried():
+    live = Simulation()
+    live.run(20.0, in_blocks(live.sound, tone(22.0), 0.02, speed=1.05))
+    late_s = np.array(live.times_s) - np.arange(len(live.frames)) * PERIOD_S
+    assert np.ptp(late_s) < PERIOD_S
+
+
 def test_a_source_that_stops_for_a_minute_and_goes_on():
     live = Simulation(eye_motion_seed=0)
     live.run(66.0, in_blocks(live.sound, tone(2.0), 0.02)

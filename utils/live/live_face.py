@@ -26,8 +26,10 @@ MAX_SOUND_LATE_S = 3.0      # sound that waits longer than that is left out
 FIRST_SOUND_S = 0.5         # a face that waits longer for its first sound begins to blink
 TOWARDS_REST = 0.3          # of the way, in each idle frame
 MIN_WAIT_S = 1e-3
-# A sound card's clock may run faster than ours: what arrives early for long is taken sooner.
-CLOCK_WINDOW_S, MAX_CLOCK_ERROR, MAX_EARLY_S = 5.0, 1e-3, 0.25
+# Sound that comes in real time, and all of it early, is delayed needlessly: since it stalled once,
+# or since its card's clock runs faster than ours. Early by the same in both halves of a window is
+# real time; a program that speaks faster is earlier and earlier.
+WINDOW_S, STEADY_S = 5.0, 0.05
 
 # number: of the frame, from 0, at the rate of the frames; those left out are counted. time_s: when
 # its sound was heard, in seconds from frame 0. weights: float32 [52] in 0..1. is_late: it was left
@@ -79,7 +81,7 @@ class LiveFace(object):
         # The sound: when its sample 0 was heard, and how many were taken. None: none comes.
         self._sound_start_s, self._num_taken = None, 0
         self._num_silent, self._in_gap = 0, False
-        self._least_early_s, self._window_start_s = np.inf, 0.0
+        self._early_s, self._window_start_s = [np.inf, np.inf], 0.0
         # The network's stream: the sample it began at; frames it gave. None: it rests.
         self._stream_start, self._num_given = None, 0
         self._preroll, self._waiting = collections.deque(), []
@@ -131,22 +133,26 @@ class LiveFace(object):
             self._sound_start_s = max(self._sound_start_s, arrived_s - end_s)
             if self._sound_start_s + end_s > now_s + 1e-6:
                 return
-            self._follow_the_sound_card(self._sound_start_s + end_s - arrived_s, now_s)
+            self._catch_up(self._sound_start_s + end_s - arrived_s, now_s)
             self._in_gap = False
             self._take(self._sound.pop())
 
     def _begin_sound(self, start_s):
         self._sound_start_s, self._num_silent = start_s, 0
+        self._early_s, self._window_start_s = [np.inf, np.inf], start_s
         self._preroll.clear()
         self._begin_stream()
 
-    def _follow_the_sound_card(self, early_s, now_s):
-        self._least_early_s = min(self._least_early_s, early_s)
-        if now_s - self._window_start_s < CLOCK_WINDOW_S:
-            return
-        if self._least_early_s < MAX_EARLY_S:
-            self._sound_start_s -= min(self._least_early_s / 2, MAX_CLOCK_ERROR * CLOCK_WINDOW_S)
-        self._least_early_s, self._window_start_s = np.inf, now_s
+    def _catch_up(self, early_s, now_s):
+        """Take the sound sooner, where all of a window came in real time and early."""
+        since_s = now_s - self._window_start_s
+        half = 0 if since_s < WINDOW_S / 2 else 1
+        self._early_s[half] = min(self._early_s[half], early_s)
+        if since_s >= WINDOW_S:
+            first_s, second_s = self._early_s
+            if abs(first_s - second_s) < STEADY_S:      # never of a half without sound: infinity
+                self._sound_start_s -= min(first_s, second_s)
+            self._early_s, self._window_start_s = [np.inf, np.inf], now_s
 
     def _take(self, chunk):
         """The next samples that are heard."""
