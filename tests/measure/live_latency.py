@@ -8,7 +8,8 @@ at the pace at which it is heard, in blocks of 10 ms. Its Live Link packets come
 another. Each is found again in the frames of the file path by its values, so that no time stamp of
 the program is believed: frame i belongs to the sound at i / 30 s.
 
-The second table has the processor's time for a frame, which a busy machine does not lengthen.
+Where the computer is so busy that sound comes with gaps, later frames are none of the file path's:
+few are found then, and the program's own line tells the gaps. The second table has the processor's time for a frame, which a busy machine does not lengthen.
 """
 import argparse
 import os
@@ -128,7 +129,7 @@ def measured(num_clicks, fps):
             packets.append((time.monotonic(), values_of(packet)))
         speaker.join()
         process.terminate()
-        process.wait()
+        lines.insert(-2, process.communicate()[1].decode("utf-8").strip().split("\n")[-1])
     return lines, latencies_s(packets, expected, start_s[0], fps), len(expected)
 
 

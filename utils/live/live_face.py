@@ -76,6 +76,7 @@ class LiveFace(object):
 
         self.num_sent, self.num_late, self.num_gaps, self.num_resets = 0, 0, 0, 0
         self.lost_s = 0.0                       # of sound left out
+        self.has_heard = False                  # anything but silence
         self.latencies_s = collections.deque(maxlen=10 * fps)   # of the last frames with sound
 
         # The sound: when its sample 0 was heard, and how many were taken. None: none comes.
@@ -137,6 +138,11 @@ class LiveFace(object):
             self._in_gap = False
             self._take(self._sound.pop())
 
+    @property
+    def num_taken_s(self):
+        """Of sound that comes now, without a gap: how many seconds were heard."""
+        return self._num_taken / float(self._sound.rate_hz)
+
     def _begin_sound(self, start_s):
         self._sound_start_s, self._num_silent = start_s, 0
         self._early_s, self._window_start_s = [np.inf, np.inf], start_s
@@ -157,11 +163,13 @@ class LiveFace(object):
     def _take(self, chunk):
         """The next samples that are heard."""
         self._num_taken += len(chunk)
-        silent = self._idle_after_s is not None and is_silent(chunk)
+        silent = is_silent(chunk)
+        self.has_heard = self.has_heard or not silent
         self._num_silent = self._num_silent + len(chunk) if silent else 0
         if self._stream_start is not None:
             self._waiting.append(chunk)
-            if silent and self._num_silent >= self._idle_after_s * self._sound.rate_hz:
+            if (self._idle_after_s is not None
+                    and self._num_silent >= self._idle_after_s * self._sound.rate_hz):
                 self._end_stream()
             return
         self._preroll.append(chunk)
