@@ -172,7 +172,7 @@ def test_a_reset_shows_in_the_next_frame():
 
 
 def test_a_slow_computer_leaves_out_frames_in_order():
-    live = Simulation(slowness_s=0.25, idle_after_s=None)
+    live = Simulation(slowness_s=0.5, idle_after_s=None)
     live.sound.put(tone(10.0))
     live.sound.end()
     live.run(60.0)
@@ -245,3 +245,14 @@ def test_an_animator_for_tests_counts_as_the_real_one():
     animator.start()
     weights = np.concatenate([animator.feed(tone(1.01)), animator.finish()])
     assert len(weights) == 31
+
+
+def test_single_late_blocks_make_no_latency_that_stays():
+    live = Simulation()
+    events = in_blocks(live.sound, tone(20.0), 0.02)
+    late = {int(k * 1.7 / 0.02): 0.12 for k in range(1, 11)}           # every 1.7 s a block is late
+    events = sorted(((at_s + late.get(i, 0.0), put) for i, (at_s, put) in enumerate(events)),
+                    key=lambda event: event[0])
+    live.run(19.9, events)
+    late_s = np.array(live.times_s) - np.arange(len(live.frames)) * PERIOD_S
+    assert live.face.num_gaps == 0 and np.median(late_s[-150:]) < LOOK_AHEAD_S + 0.02

@@ -19,17 +19,18 @@ from utils.common.constants import PROFILE_REFERENCE
 from utils.live.sound import CHUNK_S
 from utils.media.audio import is_silent
 
-GAP_S = 0.1                 # sound may be so much late before silence is heard in its place
+GAP_S = 0.15                # sound may be so much late before silence is heard in its place
 PREROLL_S = 0.3             # of the silence before it, that a new stream begins with
-MAX_FRAME_LATE_S = 0.1      # a frame later than that is left out where the next is due, too
+MAX_FRAME_LATE_S = 0.2      # a frame later than that is left out where the next is due, too
 MAX_SOUND_LATE_S = 3.0      # sound that waits longer than that is left out
 FIRST_SOUND_S = 0.5         # a face that waits longer for its first sound begins to blink
 TOWARDS_REST = 0.3          # of the way, in each idle frame
 MIN_WAIT_S = 1e-3
-# Sound that comes in real time, and all of it early, is delayed needlessly: since it stalled once,
-# or since its card's clock runs faster than ours. Early by the same in both halves of a window is
-# real time; a program that speaks faster is earlier and earlier.
-WINDOW_S, STEADY_S = 5.0, 0.05
+# Sound that comes in real time, but always early, is delayed needlessly: it stalled once, or its
+# card's clock runs faster than ours. What is always late makes late frames. Early by the same in
+# both halves of a window is real time; a program that speaks faster is earlier and earlier. Single
+# late blocks are let be: a late frame harms a face less than latency for ever.
+WINDOW_S, STEADY_S, LATEST_PERCENT = 5.0, 0.05, 10
 
 # number: of the frame, from 0, at the rate of the frames; those left out are counted. time_s: when
 # its sound was heard, in seconds from frame 0. weights: float32 [52] in 0..1. is_late: it was left
@@ -82,7 +83,7 @@ class LiveFace(object):
         # The sound: when its sample 0 was heard, and how many were taken. None: none comes.
         self._sound_start_s, self._num_taken = None, 0
         self._num_silent, self._in_gap = 0, False
-        self._early_s, self._window_start_s = [np.inf, np.inf], 0.0
+        self._early_s, self._window_start_s = ([], []), 0.0     # of the chunks, in each half
         # The network's stream: the sample it began at; frames it gave. None: it rests.
         self._stream_start, self._num_given = None, 0
         self._preroll, self._waiting = collections.deque(), []
@@ -130,11 +131,9 @@ class LiveFace(object):
             end_s = (self._num_taken + num_samples) / rate_hz
             if self._sound_start_s is None:
                 self._begin_sound(arrived_s - end_s)
-            # What comes later than it was due moves the clock of the sound.
-            self._sound_start_s = max(self._sound_start_s, arrived_s - end_s)
             if self._sound_start_s + end_s > now_s + 1e-6:
                 return
-            self._catch_up(self._sound_start_s + end_s - arrived_s, now_s)
+            self._follow_the_source(self._sound_start_s + end_s - arrived_s, now_s)
             self._in_gap = False
             self._take(self._sound.pop())
 
@@ -145,20 +144,21 @@ class LiveFace(object):
 
     def _begin_sound(self, start_s):
         self._sound_start_s, self._num_silent = start_s, 0
-        self._early_s, self._window_start_s = [np.inf, np.inf], start_s
+        self._early_s, self._window_start_s = ([], []), start_s
         self._preroll.clear()
         self._begin_stream()
 
-    def _catch_up(self, early_s, now_s):
-        """Take the sound sooner, where all of a window came in real time and early."""
+    def _follow_the_source(self, early_s, now_s):
+        """Take the sound sooner or later, where all of a window came in real time."""
         since_s = now_s - self._window_start_s
-        half = 0 if since_s < WINDOW_S / 2 else 1
-        self._early_s[half] = min(self._early_s[half], early_s)
-        if since_s >= WINDOW_S:
-            first_s, second_s = self._early_s
-            if abs(first_s - second_s) < STEADY_S:      # never of a half without sound: infinity
+        self._early_s[0 if since_s < WINDOW_S / 2 else 1].append(early_s)
+        if since_s < WINDOW_S:
+            return
+        if all(self._early_s):
+            first_s, second_s = (np.percentile(half, LATEST_PERCENT) for half in self._early_s)
+            if abs(first_s - second_s) < STEADY_S:
                 self._sound_start_s -= min(first_s, second_s)
-            self._early_s, self._window_start_s = [np.inf, np.inf], now_s
+        self._early_s, self._window_start_s = ([], []), now_s
 
     def _take(self, chunk):
         """The next samples that are heard."""
