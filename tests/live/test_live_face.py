@@ -91,7 +91,7 @@ def test_a_sound_card_with_a_clock_of_its_own(speed):
 
 
 def test_sound_that_stalled_once_is_not_late_for_ever():
-    """A microphone whose sound of 1 s came all at once: the face is back in time in some seconds."""
+    """A microphone whose sound of 1 s came all at once: the face is in time again soon."""
     live = Simulation()
     events = in_blocks(live.sound, tone(20.0), 0.02)
     events = [(max(at_s, 6.0) if 5.0 < at_s < 6.0 else at_s, put) for at_s, put in events]

@@ -9,7 +9,8 @@ another. Each is found again in the frames of the file path by its values, so th
 the program is believed: frame i belongs to the sound at i / 30 s.
 
 Where the computer is so busy that sound comes with gaps, later frames are none of the file path's:
-few are found then, and the program's own line tells the gaps. The second table has the processor's time for a frame, which a busy machine does not lengthen.
+few are found then, and the program's own line tells the gaps. The second table has the processor's
+time for a frame, which a busy machine does not lengthen.
 """
 import argparse
 import os

@@ -5,7 +5,8 @@
 
 A wav of that length, the test sentence over and over with a pause between, is spoken at the pace
 at which it is heard. Each Live Link packet is compared with the frame of the file path of its
-number, so that order and content are proved, too. Linux only: memory and processor time are /proc's.
+number, so that order and content are proved, too. Linux only: memory and processor time are
+/proc's.
 """
 import argparse
 import os

@@ -90,6 +90,6 @@ def test_nowhere_to_send(capsys, monkeypatch):
 
 def test_host_and_port_of_the_only_sink():
     parser = run_live.get_parser()
-    args = parser.parse_args(["--source", "stdin", "--to", "vmc", "--host", "studio", "--port", "7"])
+    args = parser.parse_args("--source stdin --to vmc --host studio --port 7".split())
     run_live.add_addresses(parser, args)
     assert tuple(args.to[0]) == ("vmc", "studio", 7)

@@ -284,7 +284,8 @@ class LiveFace(object):
         for part in range(1 if before is not None else self._per_frame, self._per_frame + 1):
             share = np.float32(part / float(self._per_frame))
             self._due.append(_Due(
-                (self._last_number - 1) * self._per_frame + part, due_s + (part - 1) / float(self.fps),
+                (self._last_number - 1) * self._per_frame + part,
+                due_s + (part - 1) / float(self.fps),
                 shown if share == 1 else before * (1 - share) + shown * share, is_idle))
 
     def _send_due(self, now_s):

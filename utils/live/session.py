@@ -116,12 +116,13 @@ class LiveSession(object):
             raise
 
     def _listen(self, source, sinks, allowed_origins):
-        """What can fail at once, before the model is loaded: ports, and the microphone's package."""
+        """What can fail before the model is loaded: ports, and the microphone's package."""
         if source is not None and source.name == MICROPHONE:
             sounddevice_module()
         if source is not None and source.name == TCP:
-            host, port = source.host or LOOPBACK, SOURCES[TCP] if source.port is None else source.port
-            self._listener = listening_socket(host, port)
+            host = source.host or LOOPBACK
+            self._listener = listening_socket(
+                host, SOURCES[TCP] if source.port is None else source.port)
             self._warn_of_open_door(host)
         places = [place for place in sinks if place.name == WEB_SOCKET]
         if source is not None and source.name == WEB_SOCKET:
