@@ -247,6 +247,19 @@ def test_an_animator_for_tests_counts_as_the_real_one():
     assert len(weights) == 31
 
 
+@pytest.mark.parametrize("idle_after_s", [None, 1.0])
+def test_a_source_that_is_ahead_is_not_hurried(idle_after_s):
+    """A file fills the queue and is then held up; a program sends 2 s at once and then goes on."""
+    for ahead_s in (2.0, 30.0):
+        live = Simulation(idle_after_s=idle_after_s)
+        second = tone(1.0)
+        live.sound.put(tone(ahead_s))
+        live.run(40.0, [(float(i), lambda: live.sound.put(second)) for i in range(1, 40)])
+        late_s = np.array(live.times_s) - np.arange(len(live.frames)) * PERIOD_S
+        assert live.face.num_late == 0 and live.face.lost_s == 0 and len(late_s) > 1180
+        assert np.ptp(late_s) < PERIOD_S
+
+
 def test_single_late_blocks_make_no_latency_that_stays():
     live = Simulation()
     events = in_blocks(live.sound, tone(20.0), 0.02)

@@ -26,11 +26,11 @@ MAX_SOUND_LATE_S = 3.0      # sound that waits longer than that is left out
 FIRST_SOUND_S = 0.5         # a face that waits longer for its first sound begins to blink
 TOWARDS_REST = 0.3          # of the way, in each idle frame
 MIN_WAIT_S = 1e-3
-# Sound that comes in real time, but always early, is delayed needlessly: it stalled once, or its
-# card's clock runs faster than ours. What is always late makes late frames. Early by the same in
-# both halves of a window is real time; a program that speaks faster is earlier and earlier. Single
-# late blocks are let be: a late frame harms a face less than latency for ever.
-WINDOW_S, STEADY_S, LATEST_PERCENT = 5.0, 0.05, 10
+# Sound that comes in real time, but always early since it stalled once, is delayed needlessly; what
+# is always late makes late frames. Early by the same in both halves of a window is real time. Single
+# late blocks are let be: a late frame harms a face less than latency for ever. A program that is
+# ahead from the start is let be, too: beyond what stalls cost, only a sound card's clock is followed.
+WINDOW_S, STEADY_S, LATEST_PERCENT, MAX_CLOCK_ERROR = 5.0, 0.05, 10, 5e-4
 
 # number: of the frame, from 0, at the rate of the frames; those left out are counted. time_s: when
 # its sound was heard, in seconds from frame 0. weights: float32 [52] in 0..1. is_late: it was left
@@ -84,6 +84,7 @@ class LiveFace(object):
         self._sound_start_s, self._num_taken = None, 0
         self._num_silent, self._in_gap = 0, False
         self._early_s, self._window_start_s = ([], []), 0.0     # of the chunks, in each half
+        self._stalled_s = 0.0                   # by how much stalls moved the sound's clock
         # The network's stream: the sample it began at; frames it gave. None: it rests.
         self._stream_start, self._num_given = None, 0
         self._preroll, self._waiting = collections.deque(), []
@@ -133,7 +134,8 @@ class LiveFace(object):
                 self._begin_sound(arrived_s - end_s)
             if self._sound_start_s + end_s > now_s + 1e-6:
                 return
-            self._follow_the_source(self._sound_start_s + end_s - arrived_s, now_s)
+            if self._idle_after_s is not None:
+                self._follow_the_source(self._sound_start_s + end_s - arrived_s, now_s)
             self._in_gap = False
             self._take(self._sound.pop())
 
@@ -144,7 +146,7 @@ class LiveFace(object):
 
     def _begin_sound(self, start_s):
         self._sound_start_s, self._num_silent = start_s, 0
-        self._early_s, self._window_start_s = ([], []), start_s
+        self._early_s, self._window_start_s, self._stalled_s = ([], []), start_s, 0.0
         self._preroll.clear()
         self._begin_stream()
 
@@ -157,7 +159,9 @@ class LiveFace(object):
         if all(self._early_s):
             first_s, second_s = (np.percentile(half, LATEST_PERCENT) for half in self._early_s)
             if abs(first_s - second_s) < STEADY_S:
-                self._sound_start_s -= min(first_s, second_s)
+                sooner_s = min(first_s, second_s, self._stalled_s + MAX_CLOCK_ERROR * WINDOW_S)
+                self._sound_start_s -= sooner_s
+                self._stalled_s = max(self._stalled_s - sooner_s, 0.0)
         self._early_s, self._window_start_s = ([], []), now_s
 
     def _take(self, chunk):
@@ -192,6 +196,7 @@ class LiveFace(object):
             self.num_gaps += 1
         while self._sound_start_s + (self._num_taken + len(chunk)) / float(rate_hz) <= now_s:
             self._take(chunk)
+            self._stalled_s += CHUNK_S
             if self._stream_start is None:
                 self._sound_start_s, self._num_taken = None, 0
                 return
