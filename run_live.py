@@ -1,7 +1,7 @@
 """Speak, and the face moves in the tool you use: 52 ARKit blendshape weights, sent as they come.
 
-    python run_live.py --to livelink                        the microphone, to Unreal on this machine
-    python run_live.py --to vmc@192.168.1.20                to VSeeFace or Warudo on another
+    python run_live.py --to livelink                    the microphone, to Unreal on this machine
+    python run_live.py --to vmc@192.168.1.20            to VSeeFace or Warudo on another
     python run_live.py --audio_fname speech.wav --to vmc    a recording, at the pace it is heard
     arecord -f S16_LE -r 16000 | python run_live.py --source stdin --to rokoko
     python run_live.py --source websocket --to websocket    for your own program: docs/live.md
@@ -101,7 +101,7 @@ def whole(least, most):
 
 
 def add_addresses(parser, args):
-    """--host and --port into the places that name none; ends with status 2 where that is unclear."""
+    """--host and --port into the places that name none; status 2 where that is unclear."""
     if args.source is None and args.audio_fname is None:
         args.source = parse_place(MICROPHONE)
     with_address = args.to + ([args.source] if args.source and SOURCES[args.source.name] else [])

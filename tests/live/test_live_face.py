@@ -90,6 +90,24 @@ def test_a_sound_card_with_a_clock_of_its_own(speed):
     assert late_s.min() > LOOK_AHEAD_S - PERIOD_S and late_s.max() < LOOK_AHEAD_S + PERIOD_S
 
 
+def test_sound_that_stalled_once_is_not_late_for_ever():
+    """A microphone whose sound of 1 s came all at once: the face is in time again soon."""
+    live = Simulation()
+    events = in_blocks(live.sound, tone(20.0), 0.02)
+    events = [(max(at_s, 6.0) if 5.0 < at_s < 6.0 else at_s, put) for at_s, put in events]
+    live.run(19.9, events)
+    heard_until_s = live.face._num_taken / 16000.0 + live.face._sound_start_s - live.start_s
+    assert 19.8 < heard_until_s < 19.92 and live.sound._num_samples < 1600
+    assert live.face.num_gaps == 1 and numbers(live.frames) == sorted(set(numbers(live.frames)))
+
+
+def test_a_program_that_speaks_a_little_faster_is_not_hurried():
+    live = Simulation()
+    live.run(20.0, in_blocks(live.sound, tone(22.0), 0.02, speed=1.05))
+    late_s = np.array(live.times_s) - np.arange(len(live.frames)) * PERIOD_S
+    assert np.ptp(late_s) < PERIOD_S
+
+
 def test_a_source_that_stops_for_a_minute_and_goes_on():
     live = Simulation(eye_motion_seed=0)
     live.run(66.0, in_blocks(live.sound, tone(2.0), 0.02)
@@ -154,7 +172,7 @@ def test_a_reset_shows_in_the_next_frame():
 
 
 def test_a_slow_computer_leaves_out_frames_in_order():
-    live = Simulation(slowness_s=0.25, idle_after_s=None)
+    live = Simulation(slowness_s=0.5, idle_after_s=None)
     live.sound.put(tone(10.0))
     live.sound.end()
     live.run(60.0)
@@ -227,3 +245,27 @@ def test_an_animator_for_tests_counts_as_the_real_one():
     animator.start()
     weights = np.concatenate([animator.feed(tone(1.01)), animator.finish()])
     assert len(weights) == 31
+
+
+@pytest.mark.parametrize("idle_after_s", [None, 1.0])
+def test_a_source_that_is_ahead_is_not_hurried(idle_after_s):
+    """A file fills the queue and is then held up; a program sends 2 s at once and then goes on."""
+    for ahead_s in (2.0, 30.0):
+        live = Simulation(idle_after_s=idle_after_s)
+        second = tone(1.0)
+        live.sound.put(tone(ahead_s))
+        live.run(40.0, [(float(i), lambda: live.sound.put(second)) for i in range(1, 40)])
+        late_s = np.array(live.times_s) - np.arange(len(live.frames)) * PERIOD_S
+        assert live.face.num_late == 0 and live.face.lost_s == 0 and len(late_s) > 1180
+        assert np.ptp(late_s) < PERIOD_S
+
+
+def test_single_late_blocks_make_no_latency_that_stays():
+    live = Simulation()
+    events = in_blocks(live.sound, tone(20.0), 0.02)
+    late = {int(k * 1.7 / 0.02): 0.12 for k in range(1, 11)}           # every 1.7 s a block is late
+    events = sorted(((at_s + late.get(i, 0.0), put) for i, (at_s, put) in enumerate(events)),
+                    key=lambda event: event[0])
+    live.run(19.9, events)
+    late_s = np.array(live.times_s) - np.arange(len(live.frames)) * PERIOD_S
+    assert live.face.num_gaps == 0 and np.median(late_s[-150:]) < LOOK_AHEAD_S + 0.02

@@ -16,9 +16,10 @@ would say that every letter is certain). There are ceil(N * 30 / 16000) frames.
 """
 import numpy as np
 
-from utils.common.constants import (ACOUSTIC_FPS, ANIMATION_FPS, CONTEXT_FRAMES, NUM_LETTERS, PROBABILITY_FLOOR,
-                                    MFCC_STEP_SAMPLES, MFCC_WINDOW_SAMPLES, SAMPLE_RATE_HZ,
-                                    WINDOW_FRAMES, WINDOW_PAST_FRAMES)
+from utils.common.constants import (ACOUSTIC_FPS, ANIMATION_FPS, CONTEXT_FRAMES,
+                                    MFCC_STEP_SAMPLES, MFCC_WINDOW_SAMPLES, NUM_LETTERS,
+                                    PROBABILITY_FLOOR, SAMPLE_RATE_HZ, WINDOW_FRAMES,
+                                    WINDOW_PAST_FRAMES)
 from utils.deepspeech.acoustic_stream import AcousticStream
 
 FUTURE_FRAMES = WINDOW_FRAMES - 1 - WINDOW_PAST_FRAMES

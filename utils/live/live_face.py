@@ -19,15 +19,18 @@ from utils.common.constants import PROFILE_REFERENCE
 from utils.live.sound import CHUNK_S
 from utils.media.audio import is_silent
 
-GAP_S = 0.1                 # sound may be so much late before silence is heard in its place
+GAP_S = 0.15                # sound may be so much late before silence is heard in its place
 PREROLL_S = 0.3             # of the silence before it, that a new stream begins with
-MAX_FRAME_LATE_S = 0.1      # a frame later than that is left out where the next is due, too
+MAX_FRAME_LATE_S = 0.2      # a frame later than that is left out where the next is due, too
 MAX_SOUND_LATE_S = 3.0      # sound that waits longer than that is left out
 FIRST_SOUND_S = 0.5         # a face that waits longer for its first sound begins to blink
 TOWARDS_REST = 0.3          # of the way, in each idle frame
 MIN_WAIT_S = 1e-3
-# A sound card's clock may run faster than ours: what arrives early for long is taken sooner.
-CLOCK_WINDOW_S, MAX_CLOCK_ERROR, MAX_EARLY_S = 5.0, 1e-3, 0.25
+# Sound that comes in real time, but always early since it stalled once, is delayed needlessly; what
+# is always late makes late frames. Early by the same in both halves of a window is real time. Single
+# late blocks are let be: a late frame harms a face less than latency for ever. A program that is
+# ahead from the start is let be, too: beyond what stalls cost, only a sound card's clock is followed.
+WINDOW_S, STEADY_S, LATEST_PERCENT, MAX_CLOCK_ERROR = 5.0, 0.05, 10, 5e-4
 
 # number: of the frame, from 0, at the rate of the frames; those left out are counted. time_s: when
 # its sound was heard, in seconds from frame 0. weights: float32 [52] in 0..1. is_late: it was left
@@ -74,12 +77,14 @@ class LiveFace(object):
 
         self.num_sent, self.num_late, self.num_gaps, self.num_resets = 0, 0, 0, 0
         self.lost_s = 0.0                       # of sound left out
+        self.has_heard = False                  # anything but silence
         self.latencies_s = collections.deque(maxlen=10 * fps)   # of the last frames with sound
 
         # The sound: when its sample 0 was heard, and how many were taken. None: none comes.
         self._sound_start_s, self._num_taken = None, 0
         self._num_silent, self._in_gap = 0, False
-        self._least_early_s, self._window_start_s = np.inf, 0.0
+        self._early_s, self._window_start_s = ([], []), 0.0     # of the chunks, in each half
+        self._stalled_s = 0.0                   # by how much stalls moved the sound's clock
         # The network's stream: the sample it began at; frames it gave. None: it rests.
         self._stream_start, self._num_given = None, 0
         self._preroll, self._waiting = collections.deque(), []
@@ -127,35 +132,48 @@ class LiveFace(object):
             end_s = (self._num_taken + num_samples) / rate_hz
             if self._sound_start_s is None:
                 self._begin_sound(arrived_s - end_s)
-            # What comes later than it was due moves the clock of the sound.
-            self._sound_start_s = max(self._sound_start_s, arrived_s - end_s)
             if self._sound_start_s + end_s > now_s + 1e-6:
                 return
-            self._follow_the_sound_card(self._sound_start_s + end_s - arrived_s, now_s)
+            if self._idle_after_s is not None:
+                self._follow_the_source(self._sound_start_s + end_s - arrived_s, now_s)
             self._in_gap = False
             self._take(self._sound.pop())
 
+    @property
+    def num_taken_s(self):
+        """Of sound that comes now, without a gap: how many seconds were heard."""
+        return self._num_taken / float(self._sound.rate_hz)
+
     def _begin_sound(self, start_s):
         self._sound_start_s, self._num_silent = start_s, 0
+        self._early_s, self._window_start_s, self._stalled_s = ([], []), start_s, 0.0
         self._preroll.clear()
         self._begin_stream()
 
-    def _follow_the_sound_card(self, early_s, now_s):
-        self._least_early_s = min(self._least_early_s, early_s)
-        if now_s - self._window_start_s < CLOCK_WINDOW_S:
+    def _follow_the_source(self, early_s, now_s):
+        """Take the sound sooner or later, where all of a window came in real time."""
+        since_s = now_s - self._window_start_s
+        self._early_s[0 if since_s < WINDOW_S / 2 else 1].append(early_s)
+        if since_s < WINDOW_S:
             return
-        if self._least_early_s < MAX_EARLY_S:
-            self._sound_start_s -= min(self._least_early_s / 2, MAX_CLOCK_ERROR * CLOCK_WINDOW_S)
-        self._least_early_s, self._window_start_s = np.inf, now_s
+        if all(self._early_s):
+            first_s, second_s = (np.percentile(half, LATEST_PERCENT) for half in self._early_s)
+            if abs(first_s - second_s) < STEADY_S:
+                sooner_s = min(first_s, second_s, self._stalled_s + MAX_CLOCK_ERROR * WINDOW_S)
+                self._sound_start_s -= sooner_s
+                self._stalled_s = max(self._stalled_s - sooner_s, 0.0)
+        self._early_s, self._window_start_s = ([], []), now_s
 
     def _take(self, chunk):
         """The next samples that are heard."""
         self._num_taken += len(chunk)
-        silent = self._idle_after_s is not None and is_silent(chunk)
+        silent = is_silent(chunk)
+        self.has_heard = self.has_heard or not silent
         self._num_silent = self._num_silent + len(chunk) if silent else 0
         if self._stream_start is not None:
             self._waiting.append(chunk)
-            if silent and self._num_silent >= self._idle_after_s * self._sound.rate_hz:
+            if (self._idle_after_s is not None
+                    and self._num_silent >= self._idle_after_s * self._sound.rate_hz):
                 self._end_stream()
             return
         self._preroll.append(chunk)
@@ -178,6 +196,7 @@ class LiveFace(object):
             self.num_gaps += 1
         while self._sound_start_s + (self._num_taken + len(chunk)) / float(rate_hz) <= now_s:
             self._take(chunk)
+            self._stalled_s += CHUNK_S
             if self._stream_start is None:
                 self._sound_start_s, self._num_taken = None, 0
                 return
@@ -270,7 +289,8 @@ class LiveFace(object):
         for part in range(1 if before is not None else self._per_frame, self._per_frame + 1):
             share = np.float32(part / float(self._per_frame))
             self._due.append(_Due(
-                (self._last_number - 1) * self._per_frame + part, due_s + (part - 1) / float(self.fps),
+                (self._last_number - 1) * self._per_frame + part,
+                due_s + (part - 1) / float(self.fps),
                 shown if share == 1 else before * (1 - share) + shown * share, is_idle))
 
     def _send_due(self, now_s):

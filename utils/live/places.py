@@ -22,7 +22,7 @@ Place = collections.namedtuple("Place", "name host port")       # host, port: No
 
 
 def parse_place(text):
-    """The Place that `vmc@192.168.1.5:39540` or `tcp@[::1]:5005` stands for; ValueError in words."""
+    """The Place of `vmc@192.168.1.5:39540` or `tcp@[::1]:5005`; ValueError in words."""
     found = re.match(r"^([^@]+)(?:@(\[[^\]]+\]|[^:\[\]]*)(?::(\d{1,5}))?)?$", text.strip())
     if not found:
         raise ValueError("%r; expected NAME, NAME@HOST or NAME@HOST:PORT" % text)

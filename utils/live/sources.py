@@ -6,12 +6,11 @@ so that its frames are those of run_voca.py.
 import contextlib
 import os
 import select
-import socket
 import sys
 import threading
 
 from utils.common.errors import UserError, print_warning
-from utils.live.sound import PcmDecoder, Resampler
+from utils.live.sound import Resampler
 
 BLOCK_BYTES = 1 << 16
 FILE_BLOCK_S = 1.0

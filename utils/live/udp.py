@@ -28,9 +28,9 @@ class UdpSender(object):
         """Raises OSError where there is no way to the receiver."""
         try:
             self._socket.sendto(packet, self._address)
-        except BlockingIOError:                     # the system's queue is full: lost, as on the way
+        except BlockingIOError:             # the system's queue is full: lost, as on the way
             pass
-        except ConnectionError:                     # nobody there, says an answer to one before
+        except ConnectionError:             # nobody there, says an answer to one before
             pass
 
     def close(self):

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from utils.common.errors import UserError, print_warning
 from utils.live.places import LOOPBACK_NAMES, listening_socket
 from utils.live.sink_queue import SinkQueue
-from utils.live.sound import (MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, SAMPLE_FORMATS, PcmDecoder)
+from utils.live.sound import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, SAMPLE_FORMATS
 
 PROTOCOL_VERSION = 1
 DECIMALS = 4

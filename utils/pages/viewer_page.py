@@ -27,7 +27,8 @@ from utils.common.resample import resample_frames
 from utils.formats.exporters import FORMATS
 from utils.formats.face_files import kind_of_face_file, read_face_rows
 from utils.formats.face_kinds import BY_NAME, GLTF
-from utils.formats.gltf import DEFAULT_AVATAR, read_glb
+from utils.formats.glb import read_glb
+from utils.formats.gltf import DEFAULT_AVATAR
 from utils.media.audio import SOUND_EXTENSIONS, open_audio
 from utils.scoring import scorecard
 
