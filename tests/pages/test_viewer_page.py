@@ -397,9 +397,13 @@ def test_speed_and_loop(page, take):
     page.click("#play")
     times_s = page.evaluate("""() => new Promise(done => {
         const times = [], start = performance.now();
+        let rounds = 0;
         const look = () => {
           times.push(viewer.sides.a.time_s);
-          if (performance.now() - start < 900) requestAnimationFrame(look); else done(times);
+          if (times.length > 1 && times[times.length - 1] < times[times.length - 2] - 0.1) rounds++;
+          // As long as a busy machine takes.
+          if (rounds < 2 && performance.now() - start < 15000) requestAnimationFrame(look);
+          else done(times);
         };
         look();
     })""")
