@@ -20,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 STILL_SIZE, STILL_S = (1280, 800), 4.0          # the o of "boat"
 GIF_SIZE, GIF_FPS, MARGIN = (780, 560), 12.5, 10    # shown: the head, the clock and the curves
 LOOP_S = 3.6                                    # both ends at rest, so that the loop has no seam
+NEARER = 1.3                                    # the mouth is what moves
 COLOURS = 144
 
 
@@ -67,7 +68,10 @@ def main():
                "dither=sierra2_4a", os.path.join(HERE, "page.png"))
         with watched_page(browser, *GIF_SIZE, color_scheme="light") as page:
             opened(page, path)
-            page.evaluate("document.documentElement.classList.add('playing')")
+            page.evaluate("""nearer => {
+                document.documentElement.classList.add('playing');
+                document.querySelector('.transport .zoom').remove();    // no room in the clip
+                viewer.sides.a.renderer.zoom(nearer); }""", NEARER)
             stage, dock = [page.locator(name).bounding_box() for name in (".stage", ".dock")]
             clip = {"x": stage["x"] - MARGIN, "y": stage["y"] - MARGIN,
                     "width": stage["width"] + 2 * MARGIN,
