@@ -212,7 +212,7 @@ def help_of(script):
 
 def test_scripts_of_the_readme_have_help():
     scripts = sorted(set(re.findall(r"`?\b(\w+\.py)\b", without_code(text_of("README.md")))))
-    assert len(scripts) == 7
+    assert len(scripts) == 8
     for script in scripts:
         assert script in help_of(script)
 
