@@ -2,6 +2,7 @@
 
     python run_live.py --to livelink                    the microphone, to Unreal on this machine
     python run_live.py --to vmc@192.168.1.20            to VSeeFace or Warudo on another
+    python run_live.py --to page                       to a page in the browser
     python run_live.py --audio_fname speech.wav --to vmc    a recording, at the pace it is heard
     arecord -f S16_LE -r 16000 | python run_live.py --source stdin --to rokoko
     python run_live.py --source websocket --to websocket    for your own program: docs/live.md
@@ -12,6 +13,7 @@ Sinks, several at once, each with its usual port:
     vmc         VSeeFace, Warudo, VirtualMotionCapture UDP 39540
     rokoko      Rokoko Studio Live JSON v3             UDP 14043
     websocket   JSON for any program, and a server     TCP 8765
+    page        the head in a browser of this computer TCP 8767
 Any of them is NAME, NAME@HOST or NAME@HOST:PORT. --record writes a file, too.
 
 Frames come later than their sound; the program says by how much. Ctrl-C ends it.

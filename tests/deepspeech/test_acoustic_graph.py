@@ -11,8 +11,10 @@ from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
 from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.common.tflite_file import is_whole
+from utils.deepspeech import tflite_single_step
 from utils.deepspeech.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
 from utils.deepspeech.mfcc import mfcc_of_samples
+from utils.deepspeech.tflite_single_step import single_step_file
 
 
 def contexts_of(samples, num_steps):
@@ -58,6 +60,38 @@ def test_pb_runs_any_number_of_steps(acoustic_files):
         found, state = run_in_pieces(graph, contexts, sizes)
         np.testing.assert_allclose(found, expected, atol=1e-6)
         np.testing.assert_allclose(state, expected_state, atol=1e-5)
+
+
+def test_tflite_runs_step_by_step(acoustic_files):
+    """The file's own operators: not a bit differs, nor in the state."""
+    graph = load_acoustic_graph(acoustic_files.tflite)
+    contexts = contexts_of(acoustic_files.samples, 32)
+    expected, expected_state = run_in_pieces(graph, contexts, [16, 16])
+    state, rows = graph.zero_state(), []
+    for size in (1, 2, 5, 8):
+        found, state = graph.run_any(contexts[sum(map(len, rows)):][:size], state)
+        rows.append(found)
+    found, state = graph.run(contexts[16:], state)
+    np.testing.assert_allclose(np.concatenate(rows + [found]), expected, rtol=0, atol=1e-7)
+    np.testing.assert_array_equal(state, expected_state)
+
+
+def test_a_step_that_differs_is_not_used(acoustic_files, monkeypatch):
+    def crosswise(*arguments):
+        part, inputs, (probabilities, new_c, new_h) = single_step_file(*arguments)
+        return part, inputs, [probabilities, new_h, new_c]
+
+    monkeypatch.setattr(tflite_single_step, "single_step_file", crosswise)
+    graph = load_acoustic_graph(acoustic_files.tflite)
+    assert graph.run_any is None
+    rows, _ = graph.run(contexts_of(acoustic_files.samples, 16), graph.zero_state())
+    np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_only_an_unrolled_lstm_is_cut(acoustic_files):
+    with open(acoustic_files.tflite, "rb") as stream:
+        content = stream.read()
+    assert single_step_file(content, 16, 0, (1, 2), 5, (3, 4)) is None
 
 
 def test_pb_gives_what_its_own_variables_give(acoustic_files):

@@ -34,15 +34,20 @@ def started_browser():
 
 
 @contextlib.contextmanager
-def watched_page(browser, width=900, height=600, **context_options):
+def watched_page(browser, width=900, height=600, server=None, **context_options):
     """A new playwright Page with nothing shared; its `problems` is a list of lines.
+
+    server: "127.0.0.1:8767", the only one that the page may reach; None: it is offline.
 
     A console error, an exception nobody caught and a request beyond this machine each add a
     line to page.problems. At the end that list must be empty: a test that provokes an error
     looks at the line and clears the list.
     """
-    context = browser.new_context(viewport={"width": width, "height": height}, offline=True,
-                                  **context_options)
+    own = LOCAL_SCHEMES
+    if server is not None:
+        own += ("http://%s/" % server, "ws://%s/" % server)
+    context = browser.new_context(viewport={"width": width, "height": height},
+                                  offline=server is None, **context_options)
     try:
         page = context.new_page()
         page.set_default_timeout(20000)
@@ -51,8 +56,9 @@ def watched_page(browser, width=900, height=600, **context_options):
                 if message.type == "error" else None)
         page.on("pageerror", lambda error: page.problems.append("exception: %s" % error))
         page.on("request", lambda request: page.problems.append("request: " + request.url)
-                if not request.url.startswith(LOCAL_SCHEMES) else None)
-        page.on("websocket", lambda socket: page.problems.append("socket: " + socket.url))
+                if not request.url.startswith(own) else None)
+        page.on("websocket", lambda socket: page.problems.append("socket: " + socket.url)
+                if not socket.url.startswith(own) else None)
         yield page
         assert page.problems == []
     finally:

@@ -108,3 +108,33 @@ def _tables(content, table, field):
     vector = _pointed_at(content, _field(content, table, field))
     length = struct.unpack_from("<I", content, vector)[0]
     return [_pointed_at(content, vector + 4 + 4 * i) for i in range(length)]
+
+
+def part_of(content, kept, renamed, inputs, outputs):
+    """The bytes of a .tflite that computes a part of what the one with the bytes `content` does.
+
+    Args:
+      kept: which of operators(content), as places in that list, rising.
+      renamed: {tensor number: the tensor that the operators kept read in its place}.
+      inputs, outputs: tensor numbers; no more of them than the file has.
+    """
+    part = bytearray(content)
+    subgraph = _tables(content, _pointed_at(content, 0), 2)[0]
+    vector = _pointed_at(content, _field(content, subgraph, 3))
+    tables = _tables(content, subgraph, 3)
+    for i, place in enumerate(kept):            # offsets count from where they stand
+        entry = vector + 4 + 4 * i
+        struct.pack_into("<I", part, entry, tables[place] - entry)
+        numbers = [renamed.get(number, number)
+                   for number in _numbers(content, tables[place], 1)]
+        _overwrite_numbers(part, tables[place], 1, numbers)
+    struct.pack_into("<I", part, vector, len(kept))
+    _overwrite_numbers(part, subgraph, 1, inputs)
+    _overwrite_numbers(part, subgraph, 2, outputs)
+    return bytes(part)
+
+
+def _overwrite_numbers(content, table, field, numbers):
+    """Put `numbers`, no more than there are, in the place of a vector's own."""
+    vector = _pointed_at(content, _field(content, table, field))
+    struct.pack_into("<%di" % (1 + len(numbers)), content, vector, len(numbers), *numbers)

@@ -27,6 +27,7 @@ from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
 from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.common.tflite_file import is_tflite, is_whole
+from utils.deepspeech.tflite_single_step import single_step_function
 
 RELEASE = ("the DeepSpeech v0.5.0 release on GitHub (mozilla/DeepSpeech), "
            "deepspeech-0.5.0-models.tar.gz")
@@ -51,12 +52,14 @@ class AcousticGraph:
     needs_full_runs  whether a part-filled run ends the stream (.tflite)
     """
 
-    def __init__(self, path, num_hidden, num_steps, needs_full_runs, run_steps):
+    def __init__(self, path, num_hidden, num_steps, needs_full_runs, run_steps,
+                 make_run_singly=None):
         self.path = path
         self.num_hidden = num_hidden
         self.num_steps = num_steps
         self.needs_full_runs = needs_full_runs
         self._run_steps = run_steps
+        self._make_run_singly, self._run_singly = make_run_singly, None
         self._sha256 = None
 
     @property
@@ -94,6 +97,18 @@ class AcousticGraph:
         if self.needs_full_runs and num_valid < self.num_steps:
             new_state = None
         return probabilities[:num_valid], new_state
+
+    @property
+    def run_any(self):
+        """As run(), but with the state after any number of steps; None where the file cannot.
+
+        Of a .tflite it is made at the first call, in a tenth of a second: only live needs it.
+        """
+        if not self.needs_full_runs:
+            return self.run
+        if self._make_run_singly is not None:
+            self._run_singly, self._make_run_singly = self._make_run_singly(), None
+        return self._run_singly
 
 
 def load_acoustic_graph(path):
@@ -218,8 +233,34 @@ def _load_tflite(path):
     run_steps = None
     if tf.__version__.startswith("1.") and _is_wide(path) and _is_8_bit(interpreter):
         run_steps = _run_steps_on_two_cores(path, interpreter, index)
-    return AcousticGraph(path, num_hidden, num_steps, True,
-                         run_steps or _run_steps_of_interpreter(interpreter, index))
+    run_steps = run_steps or _run_steps_of_interpreter(interpreter, index)
+    return AcousticGraph(path, num_hidden, num_steps, True, run_steps,
+                         lambda: _run_singly(path, num_steps, index, run_steps))
+
+
+def _run_singly(path, num_steps, index, run_steps):
+    """None where the file cannot be cut down to a step."""
+    with open(path, "rb") as stream:
+        content = stream.read()
+    turn = threading.Lock()                     # one interpreter, perhaps several streams
+
+    def run_whole(contexts, state):
+        return run_steps(contexts[np.newaxis], num_steps, state)
+
+    def interpreter_of(part):
+        with tflite_chatter_dropped():
+            return _interpreter(path, part)
+
+    run_singly = single_step_function(
+        interpreter_of, content, num_steps, index[DS_INPUT_NODE],
+        (index[DS_STATE_C], index[DS_STATE_H]), index[DS_PROBABILITIES],
+        (index[DS_NEW_STATE_C], index[DS_NEW_STATE_H]), run_whole)
+
+    def run_in_turn(contexts, state):
+        with turn:
+            return run_singly(contexts, state)
+
+    return run_singly and run_in_turn
 
 
 def _run_steps_on_two_cores(path, interpreter, index):
@@ -254,23 +295,26 @@ def _run_steps_of_interpreter(interpreter, index):
     return run_steps
 
 
-def _interpreter(path):
-    """The file's Interpreter, with the kernels that serve it best.
+def _interpreter(path, content=None):
+    """The Interpreter of a file, or of a part of it, with the kernels that serve it best.
+
+    content: the part's bytes; None for the file itself.
 
     TensorFlow 2.x puts XNNPACK in by itself. For 8-bit weights that rounds in another way
     (probabilities move by 1e-4) and repacks them at each start: a narrow graph does without,
     and gives TensorFlow 1.15's numbers. At the released width it is needed: three times as
     fast, on two cores.
     """
+    of = {"model_path": path} if content is None else {"model_content": content}
     if tf.__version__.startswith("1."):         # has no such choices
-        return tf.lite.Interpreter(model_path=path)
+        return tf.lite.Interpreter(**of)
     kernels = tf.lite.experimental.OpResolverType
     interpreter = tf.lite.Interpreter(
-        model_path=path, num_threads=TFLITE_THREADS,
-        experimental_op_resolver_type=kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+        num_threads=TFLITE_THREADS,
+        experimental_op_resolver_type=kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES, **of)
     if _is_8_bit(interpreter) and not _is_wide(path):
         return interpreter
-    return tf.lite.Interpreter(model_path=path, num_threads=TFLITE_THREADS)
+    return tf.lite.Interpreter(num_threads=TFLITE_THREADS, **of)
 
 
 def _is_8_bit(interpreter):

@@ -51,10 +51,11 @@ class AcousticStream:
         return max(num_vectors - CONTEXT_WINDOW_FRAMES + 1 - self._num_early, 0)
 
     def early(self):
-        """Probabilities of the steps held, [n, 29]: the bits of the full run, before it is full.
+        """Probabilities of the steps held, [n, 29]: those of the full run, before it is full.
 
-        The network does not look back from a later step to an earlier one, so silence stands for
-        what has not come yet. The state is kept: the run is made once more when it is full.
+        Where the graph cannot stop after any step, silence stands for what has not come yet: the
+        network does not look back from a later step to an earlier one. The state is kept then, and
+        the run is made once more when it is full.
         """
         num_steps = self._num_early + self.num_steps_held
         # The same groups of rows as in the full run: products of other shapes may round otherwise.
@@ -62,9 +63,14 @@ class AcousticStream:
         samples = np.zeros(num_samples, np.float32)
         samples[:len(self._samples)] = self._samples
         vectors = np.concatenate([self._vectors, mfcc(frames_of_samples(samples))])
-        probabilities, _ = self.acoustic_graph.run(
-            _contexts(vectors, self.acoustic_graph.num_steps), self._state)
-        rows = probabilities[self._num_early:num_steps]
+        run_any = self.acoustic_graph.run_any
+        if run_any is None:
+            probabilities, _ = self.acoustic_graph.run(
+                _contexts(vectors, self.acoustic_graph.num_steps), self._state)
+            rows = probabilities[self._num_early:num_steps]
+        else:
+            rows, self._state = run_any(_contexts(vectors, num_steps)[self._num_early:],
+                                        self._state)
         self._num_early = num_steps
         return rows
 
@@ -92,8 +98,12 @@ class AcousticStream:
                         len(self._vectors) - CONTEXT_WINDOW_FRAMES + 1)
         contexts = _contexts(self._vectors, num_steps)
         self._vectors = self._vectors[num_steps:]
-        probabilities, self._state = self.acoustic_graph.run(contexts, self._state)
         num_early, self._num_early = self._num_early, 0
+        run_any = self.acoustic_graph.run_any if num_early else None
+        if run_any is not None:                             # the state is that after num_early
+            probabilities, self._state = run_any(contexts[num_early:], self._state)
+            return probabilities
+        probabilities, self._state = self.acoustic_graph.run(contexts, self._state)
         return probabilities[num_early:]
 
 

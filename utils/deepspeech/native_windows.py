@@ -30,7 +30,7 @@ class DeepSpeechFeatures:
     """One stream: the acoustic stream, and the timeline from 50 steps to 30 frames a second.
 
     early_frames: run the graph as soon as so many more frames can be made, instead of waiting for
-    a full run; None waits. The numbers are the same to the bit.
+    a full run; None waits. The numbers are the same, to two units in the last place.
     """
 
     def __init__(self, acoustic_graph, early_frames=None):

@@ -8,6 +8,8 @@ shorter one, with the mean of the three log-probabilities. Source: N. Jaitly, G.
 tract length perturbation (VTLP) improves speech recognition", ICML workshop on deep learning for
 audio, speech and language processing, 2013, who average so, too.
 """
+import functools
+
 import numpy as np
 
 from utils.common.constants import MFCC_COEFFICIENTS, PROBABILITY_FLOOR, TTA_COPIES
@@ -57,9 +59,18 @@ class VtlpAveragedGraph:
         """See AcousticGraph.run; the states are None where the graph's would be."""
         if states is None:
             states = [None] * len(self._transforms)
-        heard, new_states = zip(*[
-            self._acoustic_graph.run(contexts.dot(transform), state)
-            for transform, state in zip(self._transforms, states)])
+        return self._averaged(self._acoustic_graph.run, contexts, states)
+
+    @property
+    def run_any(self):
+        """See AcousticGraph.run_any."""
+        run_any = self._acoustic_graph.run_any
+        return run_any and functools.partial(self._averaged, run_any)
+
+    def _averaged(self, run, contexts, states):
+        # dot() of three axes takes each product by itself: n alters no bit.
+        heard, new_states = zip(*[run(contexts.dot(transform), state)
+                                  for transform, state in zip(self._transforms, states)])
         mean = np.exp(np.mean(np.log(np.maximum(heard, PROBABILITY_FLOOR)), axis=0))    # [n, 29]
         probabilities = mean / mean.sum(axis=1, keepdims=True)
         return probabilities, None if new_states[0] is None else new_states

@@ -11,12 +11,12 @@ LOOPBACK = "127.0.0.1"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 MICROPHONE, STDIN, TCP, WEB_SOCKET = "microphone", "stdin", "tcp", "websocket"
-LIVE_LINK, VMC, ROKOKO = "livelink", "vmc", "rokoko"
+LIVE_LINK, VMC, ROKOKO, PAGE = "livelink", "vmc", "rokoko", "page"
 # By name, with the usual port; None: it has no address.
 SOURCES = collections.OrderedDict([(MICROPHONE, None), (STDIN, None), (TCP, 8766),
                                    (WEB_SOCKET, 8765)])
 SINKS = collections.OrderedDict([(LIVE_LINK, 11111), (VMC, 39540), (ROKOKO, 14043),
-                                 (WEB_SOCKET, 8765)])
+                                 (WEB_SOCKET, 8765), (PAGE, 8767)])
 
 Place = collections.namedtuple("Place", "name host port")       # host, port: None where not given
 

@@ -15,8 +15,8 @@ from utils.common.stop_signals import stop_signals
 from utils.formats.exporters import write_face
 from utils.live.live_face import LiveFace
 from utils.live.live_link import LiveLinkSink
-from utils.live.places import (LIVE_LINK, LOOPBACK, MICROPHONE, ROKOKO, SINKS, SOURCES, STDIN,
-                               TCP, VMC, WEB_SOCKET, is_loopback, listening_socket)
+from utils.live.places import (LIVE_LINK, LOOPBACK, MICROPHONE, PAGE, ROKOKO, SINKS, SOURCES,
+                               STDIN, TCP, VMC, WEB_SOCKET, is_loopback, listening_socket)
 from utils.live.recording import RecordingSink, recording_format
 from utils.live.rokoko import RokokoSink
 from utils.live.sink_queue import SinkQueue
@@ -99,7 +99,7 @@ class LiveSession(object):
                  force=False, style=None, tta_copies=None, status=sys.stderr, warn=print_warning):
         self._fps, self._subject, self._pcm, self._device = fps, subject, pcm, device
         self._status, self._warn = status, warn
-        self._listener, self._server = None, None
+        self._listener, self._servers = None, collections.OrderedDict()
         self._queues, self._source = [], None
         self.face, self.recorded = None, []
         try:
@@ -132,11 +132,20 @@ class LiveSession(object):
             ports = {place.port for place in places if place.port is not None}
             if len(hosts) > 1 or len(ports) > 1:
                 raise UserError("one WebSocket gives frames and takes sound: name one address")
-            host = hosts.pop() if hosts else LOOPBACK
-            self._server = WebSocketServer(
-                self._subject, host, ports.pop() if ports else SINKS[WEB_SOCKET], allowed_origins,
-                self._warn)
-            self._warn_of_open_door(host)
+            self._serve(WEB_SOCKET, hosts.pop() if hosts else None,
+                        ports.pop() if ports else None, allowed_origins)
+        for place in [place for place in sinks if place.name == PAGE]:
+            from utils.pages.viewer_page import live_page       # scipy comes with it: 0.5 s
+            if PAGE in self._servers:
+                raise UserError("one page is enough: any number of browsers can open it")
+            self._serve(PAGE, place.host, place.port, allowed_origins, live_page(self._subject))
+
+    def _serve(self, name, host, port, allowed_origins, page=None):
+        host = host or LOOPBACK
+        self._servers[name] = WebSocketServer(
+            self._subject, host, SINKS[name] if port is None else port, allowed_origins,
+            self._warn, page)
+        self._warn_of_open_door(host)
 
     def _warn_of_open_door(self, host):
         if not is_loopback(host):
@@ -172,11 +181,11 @@ class LiveSession(object):
             return PcmDecoder(rate or self._pcm.rate_hz, channels or self._pcm.num_channels,
                               sample_format or self._pcm.sample_format, rate_hz, self._warn)
 
-        if self._server is not None:
-            takes_sound = source is not None and source.name == WEB_SOCKET
-            self._server.open(names, self._fps, self.face.latency_s, self.sound,
-                              make_decoder if takes_sound else None)
-            self._add(self._server)
+        for name, server in self._servers.items():
+            takes_sound = source is not None and source.name == name
+            server.open(names, self._fps, self.face.latency_s, self.sound,
+                        make_decoder if takes_sound else None)
+            self._add(server)
         if audio is not None:
             as_it_is = animator.profile == PROFILE_REFERENCE
             self._source = FileSource(self.sound, audio, "none" if as_it_is else "ffmpeg")
@@ -199,12 +208,12 @@ class LiveSession(object):
 
     @property
     def addresses(self):
-        """{TCP or WEB_SOCKET: (host, port)} of what listens here."""
+        """{TCP, WEB_SOCKET or PAGE: (host, port)} of what listens here."""
         listening = {}
         if self._listener is not None:
             listening[TCP] = self._listener.getsockname()[:2]
-        if self._server is not None:
-            listening[WEB_SOCKET] = self._server.address[:2]
+        for name, server in self._servers.items():
+            listening[name] = server.address[:2]
         return listening
 
     def lines(self):
@@ -246,8 +255,8 @@ class LiveSession(object):
         closing = ([self._source] if self._source else []) + self._queues
         if self._listener is not None:
             closing.append(self._listener)
-        if self._server is not None and self._server not in [q.sink for q in self._queues]:
-            closing.append(self._server)
+        sinks = [queue.sink for queue in self._queues]
+        closing += [server for server in self._servers.values() if server not in sinks]
         for part in closing:
             try:
                 part.close()

@@ -1,8 +1,10 @@
 """A WebSocket server: frames as JSON to any number of programs, and sound and resets from them.
 
 The messages are described in docs/live.md. Whatever comes in is read as PCM or as JSON of a few
-known kinds, and nothing else is done with it.
+known kinds, and nothing else is done with it. A browser that asks for the address gets the page
+that shows the face, where there is one.
 """
+import ipaddress
 import json
 import logging
 import socket
@@ -22,6 +24,12 @@ MAX_CLIENTS = 16
 MAX_MESSAGE_BYTES = 1 << 20
 MAX_MESSAGES_PER_S = 1000
 OPEN_TIMEOUT_S = 5
+PAGE_TIMEOUT_S = 10                 # a browser has taken the page by then
+# A page of another site must neither frame ours nor read it.
+PAGE_HEADERS = (("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store"),
+                ("Content-Security-Policy", "frame-ancestors 'none'"),
+                ("Cross-Origin-Resource-Policy", "same-origin"),
+                ("X-Content-Type-Options", "nosniff"))
 SEND_BUFFER_BYTES = 1 << 15         # a slow client's old frames shall not pile up in the system
 END_S = 1.0
 
@@ -41,16 +49,19 @@ class WebSocketServer(object):
 
     Listens from the beginning; clients are served after open(). Raises UserError where the port is
     taken.
+
+    page: the text of an HTML page that the address shows in a browser; None: there is none.
     """
 
     keeps_all = False
 
-    def __init__(self, subject, host, port, allowed_origins=(), warn=print_warning):
+    def __init__(self, subject, host, port, allowed_origins=(), warn=print_warning, page=None):
         self._websockets = web_socket_module()
         self._listener = listening_socket(host, port)
         self.address = self._listener.getsockname()
-        self.name = "WebSocket at ws://%s:%d" % (
-            "[%s]" % host if ":" in host else host, self.address[1])
+        self.name = "%s://%s:%d" % ("page at http" if page else "WebSocket at ws",
+                                    "[%s]" % host if ":" in host else host, self.address[1])
+        self._page = page
         self._subject, self._allowed_origins, self._warn = subject, tuple(allowed_origins), warn
         self._lock = threading.Lock()
         self._clients = {}                          # connection: its SinkQueue
@@ -72,7 +83,7 @@ class WebSocketServer(object):
         logger.addHandler(logging.NullHandler())
         logger.propagate = False
         self._server = self._websockets.sync.server.serve(
-            self._serve, sock=self._listener, process_request=self._refusal, compression=None,
+            self._serve, sock=self._listener, process_request=self._answer, compression=None,
             open_timeout=OPEN_TIMEOUT_S, close_timeout=END_S, max_size=MAX_MESSAGE_BYTES,
             logger=logger)
         self._thread = threading.Thread(target=self._server.serve_forever, name="WebSocket")
@@ -127,10 +138,14 @@ class WebSocketServer(object):
 
     # ---- clients
 
-    def _refusal(self, connection, request):
-        """The answer to a client that is not let in, or None."""
+    def _answer(self, connection, request):
+        """The page, or the answer to a client that is not let in; None lets it in."""
+        if self._page is not None and "Upgrade" not in request.headers:
+            return self._page_response(connection, request.path)
         origins = request.headers.get_all("Origin")
-        if len(origins) > 1 or origins and not self._is_allowed(origins[0]):
+        hosts = request.headers.get_all("Host")
+        if len(origins) > 1 or origins and not (
+                self._is_allowed(origins[0]) or self._is_own_page(origins[0], hosts)):
             self._warn("a page of %s wanted the face and was refused; --allow_origin lets it"
                        % ", ".join(origins)[:200])
             return connection.protocol.reject(HTTPStatus.FORBIDDEN, "this origin is not allowed\n")
@@ -148,6 +163,28 @@ class WebSocketServer(object):
             return parts.scheme in ("http", "https") and parts.hostname in LOOPBACK_NAMES
         except ValueError:
             return False
+
+    def _is_own_page(self, origin, hosts):
+        """Whether it is the page of this server, opened by its number.
+
+        A name would not do: any site can give this computer's number for its own name.
+        """
+        try:
+            parts = urlsplit(origin)
+            ipaddress.ip_address(parts.hostname or "")
+        except ValueError:
+            return False
+        return self._page is not None and parts.scheme == "http" and [parts.netloc] == hosts
+
+    def _page_response(self, connection, path):
+        connection.socket.settimeout(PAGE_TIMEOUT_S)
+        if path != "/":
+            return connection.protocol.reject(HTTPStatus.NOT_FOUND, "the page is at /\n")
+        response = connection.protocol.reject(HTTPStatus.OK, self._page)
+        del response.headers["Content-Type"]
+        for name, value in PAGE_HEADERS:
+            response.headers[name] = value
+        return response
 
     def _serve(self, connection):
         connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)

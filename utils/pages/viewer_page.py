@@ -36,6 +36,7 @@ PAGE_NAME = "page.html"                 # what run_voca.py --page writes
 PARTS_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "viewer")
 SCRIPTS = ("glb.js", "renderer.js", "clip.js", "readers.js", "compare.js", "player.js",
            "curves.js", "page.js")
+LIVE_SCRIPTS = SCRIPTS[:-1] + ("live.js", "page.js")
 
 RESOLUTION = 1e-4                       # of the weights in the page
 WAV_S = 20.0                            # a sound up to that long is a wav
@@ -148,12 +149,7 @@ def page(takes, head, sound=None, card=None):
       takes: one or two of (name, times_s [frames], weights [frames, k] in 0..1, names of k).
       head: (name, bytes of a GLB). sound: a Sound. card: what scorecard.score returned.
     """
-    blobs = []
-
-    def blob(content, packed=True):
-        blobs.append((zlib.compress(content, 9) if packed else content, packed))
-        return "blob-%d" % (len(blobs) - 1)
-
+    blob = _Blobs()
     data = collections.OrderedDict([
         ("takes", [collections.OrderedDict([
             ("name", name), ("channels", list(names)), ("frames", len(times_s)),
@@ -166,21 +162,51 @@ def page(takes, head, sound=None, card=None):
             "content": blob(sound.content, packed=False), "peaks_per_s": PEAKS_PER_S,
             "peaks": blob(sound.peaks.tobytes())}),
         ("card", card and _shown_card(card))])
-    script = "\n".join(_part(name) for name in SCRIPTS)
+    return _page_of(" and ".join(take[0] for take in takes), data, blob, SCRIPTS)
+
+
+def live_page(subject):
+    """The page that shows what is live, as text: its socket is that of the server it came from.
+
+    It reaches for nothing else. The head is this project's; another can be dropped in.
+    """
+    with open(DEFAULT_AVATAR, "rb") as stream:
+        head = stream.read()
+    blob = _Blobs()
+    data = collections.OrderedDict([
+        ("live", {"subject": subject}),
+        ("head", {"name": os.path.basename(DEFAULT_AVATAR), "content": blob(head)})])
+    return _page_of(subject, data, blob, LIVE_SCRIPTS, "connect-src 'self'; ")
+
+
+class _Blobs(object):
+    """What stands in the page as base64; called with bytes, it says under which id."""
+
+    def __init__(self):
+        self.contents = []                              # (bytes, whether they are deflated)
+
+    def __call__(self, content, packed=True):
+        self.contents.append((zlib.compress(content, 9) if packed else content, packed))
+        return "blob-%d" % (len(self.contents) - 1)
+
+
+def _page_of(title, data, blobs, script_names, connections=""):
+    """connections: a directive of the policy; none are allowed without."""
+    script = "\n".join(_part(name) for name in script_names)
     style = _part("page.css")
     for content in (script, style):
         if re.search(r"</(script|style)|<!--", content, re.IGNORECASE):
             raise ValueError("a part of the page would end it early")
-    policy = ("default-src 'none'; script-src 'sha256-%s'; style-src 'sha256-%s'; "
+    policy = ("default-src 'none'; %sscript-src 'sha256-%s'; style-src 'sha256-%s'; "
               "img-src data: blob:; media-src blob:; base-uri 'none'; form-action 'none'"
-              % (_digest(script), _digest(style)))
+              % (connections, _digest(script), _digest(style)))
     parts = {
-        "POLICY": policy, "TITLE": html.escape(" and ".join(take[0] for take in takes)),
+        "POLICY": policy, "TITLE": html.escape(title),
         "STYLE": style, "SCRIPT": script, "DATA": _json_in_html(data),
         "BLOBS": "\n".join(
             '<script type="text/plain" id="blob-%d" data-packed="%d">%s</script>'
             % (place, packed, base64.b64encode(content).decode("ascii"))
-            for place, (content, packed) in enumerate(blobs))}
+            for place, (content, packed) in enumerate(blobs.contents))}
     return re.sub(r"\{\{([A-Z]+)\}\}", lambda found: parts[found.group(1)], _part("page.html"))
 
 

@@ -22,6 +22,7 @@ class Timeline extends EventTarget {
     this.to_s = 1;
     this.hover_s = null;
     this.labelled_s = -1;
+    this.labelsShow = null;
     new ResizeObserver(() => this.draw()).observe(this.box);
     new ResizeObserver(() => this.draw()).observe(this.overview);
     this._listen();
@@ -46,6 +47,14 @@ class Timeline extends EventTarget {
 
   zoomAll() {
     this._showStretch(0, this.player.duration_s || 1);
+  }
+
+  // What came last, at the right edge; before span_s have come they fill from the left.
+  follow(time_s, span_s) {
+    this.to_s = Math.max(time_s, this.clips[0].times_s[0] + span_s);
+    this.from_s = this.to_s - span_s;
+    this._drawLanes();
+    this.moveTo(time_s, true);
   }
 
   zoom(factor, at_s = this.player.time()) {
@@ -115,7 +124,7 @@ class Timeline extends EventTarget {
     const [context, width] = fitted(this.canvas);
     if (!width) return;
     this._drawAxis(context, width, height);
-    this.labels.textContent = '';
+    const tops = [];
     this.lanes.forEach((channel, lane) => {
       const curves = this.clips.map(clip => curveOf(clip, channel));
       let most = 0;
@@ -133,14 +142,23 @@ class Timeline extends EventTarget {
       else if (paths[0]) this._fillUnder(context, paths[0], bottom_y);
       if (paths[1]) strokePath(context, paths[1], this.colours.other, 1.4);
       if (paths[0]) strokePath(context, paths[0], this.colours.accent, 1.7);
-      this._label(channel, lane, top);
+      tops.push(top);
     });
+    this._labelLanes(tops);
+  }
+
+  _labelLanes(tops) {
+    const shown = [this.lanes, tops, this.laneHeight, this.clips.length].join(' ');
+    if (shown === this.labelsShow) return;              // live, they seldom change
+    this.labelsShow = shown;
+    this.labels.textContent = '';
+    this.lanes.forEach((channel, lane) => this._label(channel, lane, tops[lane]));
     this.labelled_s = -1;
     if (!this.lanes.length) {
       const note = document.createElement('div');
       note.className = 'note';
       note.textContent = 'Choose channels in the list to see their curves.';
-      note.style.top = `${axis + 8}px`;
+      note.style.top = `${this.axis + 8}px`;
       this.labels.append(note);
     }
   }

@@ -1,6 +1,7 @@
 // The page itself: what it holds, what it shows, and what the user does.
 //
 // window.viewer is for tests and for the console: {player, timeline, sides, sound, openFiles}.
+// Where data has `live` a LiveTake is the player, and what plays a take is not shown.
 
 (function () {
   'use strict';
@@ -21,7 +22,11 @@
     blinks_a_minute: ['Blinks a minute', ''],
   };
 
-  const player = new Player(el('sound'));
+  const LIVE_LANES = ['jawOpen', 'mouthClose', 'mouthPucker', 'mouthSmileLeft'];
+  const FACTS_MS = 500;                 // between two figures of what is live
+
+  const data = JSON.parse(el('data').textContent);
+  const player = data.live ? new LiveTake(el('sound')) : new Player(el('sound'));
   const timeline = new Timeline(
     {overview: el('overview'), lanes: el('lanes'), tip: el('tip')}, player);
   // What stands at each side: its clip, renderer, and the values last shown.
@@ -64,17 +69,9 @@
   }
 
   async function start() {
-    const data = JSON.parse(el('data').textContent);
     setTheme(storedTheme());
-    const takes = await Promise.all(data.takes.map(heldClip));
-    sides.a.clip = takes[0];
-    sides.b.clip = takes[1] || null;
-    card = data.card;
-    if (data.sound) {
-      setSound(data.sound.name, await blob(data.sound.content), data.sound.type,
-        data.sound.duration_s, await blob(data.sound.peaks), data.sound.peaks_per_s);
-    }
-    takesChanged();
+    if (data.live) showLive();
+    else await showTakes();
     try {
       model = parseGlb((await blob(data.head.content)).buffer);
       headName = data.head.name;
@@ -84,6 +81,45 @@
     await showHeads();
     tick();
     document.documentElement.dataset.ready = '1';
+  }
+
+  async function showTakes() {
+    const takes = await Promise.all(data.takes.map(heldClip));
+    sides.a.clip = takes[0];
+    sides.b.clip = takes[1] || null;
+    card = data.card;
+    if (data.sound) {
+      setSound(data.sound.name, await blob(data.sound.content), data.sound.type,
+        data.sound.duration_s, await blob(data.sound.peaks), data.sound.peaks_per_s);
+    }
+    takesChanged();
+  }
+
+  // ---- what is live
+
+  function showLive() {
+    document.documentElement.classList.add('live');
+    el('title').textContent = data.live.subject;
+    el('open').title = el('drop').querySelector('span').textContent = 'A head (.glb)';
+    el('file-a').accept = '.glb';
+    player.addEventListener('begin', liveBegins);
+    const showFacts = () => {
+      if (el('facts').textContent !== player.facts) el('facts').textContent = player.facts;
+      document.documentElement.dataset.live = player.state;
+    };
+    player.addEventListener('state', showFacts);
+    setInterval(showFacts, FACTS_MS);
+    showFacts();
+    if (player.clip) liveBegins();
+  }
+
+  function liveBegins() {
+    sides.a.clip = player.clip;
+    sides.a.values = null;
+    sides.a.time_s = -1;
+    timeline.show({clips: [player.clip], peaks: null, peaksPerS: 50});
+    buildList([player.clip]);
+    timeline.setLanes(timeline.lanes.length ? timeline.lanes : LIVE_LANES);
   }
 
   // ---- sound
@@ -193,6 +229,7 @@
         of.renderer.setWeights(ALL_CHANNELS, pose(of));
         of.renderer.draw();
       }
+      if (player.isLive) player.drawn();
     }
     isDirty = false;
     showTime(time_s);
@@ -212,8 +249,9 @@
   let shownTime = '', listed_ms = 0;
 
   function showTime(time_s) {
-    timeline.moveTo(time_s);
     const text = clockText(time_s, 2);
+    if (!player.isLive) timeline.moveTo(time_s);
+    else if (sides.a.clip && text !== shownTime) timeline.follow(time_s, LiveTake.KEEP_S);
     if (text !== shownTime) {
       shownTime = text;
       el('now').textContent = text;
@@ -221,10 +259,11 @@
       el('overview').setAttribute('aria-valuetext', `${time_s.toFixed(2)} seconds`);
       if (sides.a.clip) {
         const {times_s} = sides.a.clip, frame = frameAt(times_s, time_s + 1e-4);
-        el('frame').textContent = `frame ${frame + 1} of ${times_s.length}`;
+        el('frame').textContent = player.isLive ? `frame ${player.frame}`
+          : `frame ${frame + 1} of ${times_s.length}`;
       }
       const now_ms = performance.now();
-      if (!player.isPlaying || now_ms - listed_ms > 90) {
+      if (!(player.isPlaying || player.isLive) || now_ms - listed_ms > 90) {
         listed_ms = now_ms;
         showValues();
       }
@@ -312,7 +351,7 @@
       heading.textContent = group.title;
       section.append(heading);
       for (const channel of channels) {
-        const row = listRow(channel, activity.get(channel) < STILL,
+        const row = listRow(channel, !player.isLive && activity.get(channel) < STILL,
           clips.map(clip => curveOf(clip, channel)), ['a', 'b']);
         section.append(row.element);
         rows.push(row);
@@ -463,6 +502,9 @@
     let next = side;
     for (const file of [...files].sort((one, two) => order(one) - order(two))) {
       try {
+        if (player.isLive && order(file) > 0) {
+          throw new Error('is not shown here: this page shows what is live (view.py shows takes)');
+        }
         if (order(file) === 1) await openSound(file);
         else if (order(file) === 2) { await openTake(file, next); next = next === 'a' ? 'b' : 'a'; }
         else await openGlb(file, next);
@@ -479,18 +521,18 @@
       const found = opened.targetNames.slice(0, 4).join(', ');
       throw new Error('has no morph targets with ARKit names' + (found ? `; it has ${found}` : ''));
     }
-    if (side === 'a' || !opened.animation) {
+    if (side === 'a' || !opened.animation || player.isLive) {
       model = opened;
       headName = file.name;
       await showHeads();
-      const missing = sides.a.clip.channels.filter((channel, place) =>
+      const missing = !sides.a.clip ? [] : sides.a.clip.channels.filter((channel, place) =>
         !opened.arkitNames[channel] && activityOf(sides.a.clip.curves[place]) > STILL);
       tell(`Head: ${file.name}, ${Object.keys(opened.arkitNames).length} of the 52 shapes` +
         (missing.length ? `. It lacks ${missing.slice(0, 4).join(', ')}` +
           (missing.length > 4 ? ` and ${missing.length - 4} more` : '') : ''));
       for (const line of opened.warnings) tell(`${file.name}: ${line}`);
     }
-    if (opened.animation) await openTake(file, side, buffer);
+    if (opened.animation && !player.isLive) await openTake(file, side, buffer);
   }
 
   async function openTake(file, side, buffer) {
@@ -653,6 +695,8 @@
     '?': () => el('keys').showModal(),
   };
 
+  const LIVE_KEYS = ['/', 'd'];
+
   document.addEventListener('keydown', event => {
     if (event.ctrlKey || event.metaKey || event.altKey || el('keys').open) return;
     const {target} = event;
@@ -662,8 +706,8 @@
     }
     if (target.matches('select') && event.key.startsWith('Arrow')) return;
     if (event.key === ' ' && target.matches('button, select')) return;
-    const act = KEYS[event.key] || KEYS[event.key.toLowerCase()];
-    if (!act) return;
+    const key = KEYS[event.key] ? event.key : event.key.toLowerCase(), act = KEYS[key];
+    if (!act || (player.isLive && !LIVE_KEYS.includes(key))) return;
     event.preventDefault();
     act(event);
   });

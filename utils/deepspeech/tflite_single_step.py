@@ -1,0 +1,108 @@
+"""A .tflite whose LSTM is unrolled over 16 steps, cut down to the first of them.
+
+The file runs all its steps at once, and gives the state after the last. Live, one or two steps
+come at a time: to run 16 for them is ten times the work. So the operators of the first step are
+kept, and what the second step reads of the first is given out as the state. The operators are the
+file's own, so the numbers are, too; a trial run says so.
+
+Known is how TensorFlow 1.15's converter writes a DeepSpeech 0.5.0 graph. A file that is built in
+another way is left as it is, without a word.
+"""
+import numpy as np
+
+from utils.common.tflite_file import operators, part_of
+
+# By schema.fbs's numbers.
+CONCATENATION, MUL, TANH = 2, 18, 28
+
+TOLERANCE = 1e-6                # of probabilities; the state must have the same bits
+
+
+def single_step_file(content, num_steps, contexts, state, probabilities, new_state):
+    """(bytes of the .tflite cut down to one step, tensor numbers of its inputs and its outputs).
+
+    Args:
+      content: the bytes of the file, with num_steps steps.
+      contexts, probabilities: tensor numbers; state, new_state: those of c and h.
+    Returns:
+      None where the file is not built so. Inputs: contexts, c, h; outputs: probabilities, c, h.
+    """
+    plan = operators(content)
+    maker = {number: place for place, operator in enumerate(plan) for number in operator[3]}
+
+    def made_by(number, code):
+        """What the operator reads that makes a tensor, if it is of that code; else nothing."""
+        place = maker.get(number)
+        return plan[place][2] if place is not None and plan[place][0] == code else ()
+
+    def cell_of(hidden):
+        """The c of a step's h = tanh(c) * gate."""
+        for factor in made_by(hidden, MUL):
+            for cell in made_by(factor, TANH):
+                return cell
+        return None
+
+    stacked = [operator for operator in plan if operator[0] == CONCATENATION
+               and len(operator[2]) == num_steps and operator[2][-1] == new_state[1]]
+    if len(stacked) != 1:
+        return None
+    _, _, hidden, (all_hidden,) = stacked[0]
+    new_c, new_h = cell_of(hidden[0]), hidden[0]
+    if new_c is None or cell_of(hidden[-1]) != new_state[0]:
+        return None
+    renamed = {all_hidden: new_h}               # what follows reads the first step alone
+    kept, needed = [], {probabilities, new_c, new_h}
+    for place in reversed(range(len(plan))):
+        _, _, read, written = plan[place]
+        if not needed.isdisjoint(written):
+            kept.insert(0, place)
+            needed.update(renamed.get(number, number) for number in read)
+    inputs, outputs = [contexts] + list(state), [probabilities, new_c, new_h]
+    return part_of(content, kept, renamed, inputs, outputs), inputs, outputs
+
+
+def single_step_function(interpreter_of, content, num_steps, contexts, state, probabilities,
+                         new_state, run):
+    """A function([n, 19, 26], (c, h)) -> (probabilities [n, 29], (c, h)) for any n; or None.
+
+    Args:
+      interpreter_of: makes an interpreter of bytes.
+      run: the file's own run of num_steps steps, for the trial; it has the same signature.
+      The others: see single_step_file.
+    """
+    cut = single_step_file(content, num_steps, contexts, state, probabilities, new_state)
+    if cut is None:
+        return None
+    part, inputs, outputs = cut
+    try:
+        interpreter = interpreter_of(part)
+        details = {detail["index"]: detail for detail in interpreter.get_input_details()}
+        shape = [1, 1] + [int(size) for size in details[contexts]["shape"][2:]]     # of a step
+        interpreter.resize_tensor_input(contexts, shape)
+        interpreter.allocate_tensors()
+    except (IndexError, KeyError, RuntimeError, ValueError):
+        return None
+
+    def run_singly(steps, state):
+        rows = []
+        for step in steps.reshape([len(steps)] + shape):
+            for number, value in zip(inputs, (step,) + tuple(state)):
+                interpreter.set_tensor(number, value)
+            interpreter.invoke()
+            row, new_c, new_h = [interpreter.get_tensor(number) for number in outputs]
+            rows.append(row.reshape(1, -1))
+            state = new_c, new_h
+        return np.concatenate(rows), state
+
+    shapes = [[num_steps] + shape[2:]] + [details[number]["shape"] for number in state]
+    return run_singly if _agree(run_singly, run, *shapes) else None
+
+
+def _agree(run_singly, run, *shapes):
+    """Whether both functions give the same, and the same state after all steps."""
+    random = np.random.RandomState(0)
+    steps, state_c, state_h = [random.randn(*shape).astype(np.float32) for shape in shapes]
+    state = state_c, state_h
+    expected, found = run(steps, state), run_singly(steps, state)
+    return (np.allclose(found[0], expected[0], rtol=0, atol=TOLERANCE)
+            and all(map(np.array_equal, found[1], expected[1])))
