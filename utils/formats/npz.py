@@ -48,7 +48,9 @@ def read_npz(path):
     except FileNotFoundError:
         raise UserError("there is no file %s; check the path" % path)
     except Exception as error:      # damaged bytes raise a dozen kinds in numpy, zipfile, zlib
-        raise UserError("%s is not an .npz of weights: %s" % (path, error))
+        # zipfile puts a damaged file's own bytes into its message.
+        raise UserError("%s is not an .npz of weights: %.200s"
+                        % (path, " ".join(str(error).split())))
     if is_clip_set:
         raise UserError("%s holds many clips (labels [clips, frames, names]); expected one take: "
                         "write each clip as CLIP.npz (weights [frames, names], names, fps)" % path)

@@ -117,6 +117,9 @@ def _log_row(path, number, line, num_before):
         raise UserError("%s line %d: %r; expected the values [v0, v1, ...] of the time before"
                         % (path, number, text[:40]))
     row = [_log_number(path, number, cell) for cell in text[1:-1].split(",")]
+    largest = max(row, key=abs)
+    if abs(largest) > np.finfo(np.float32).max:
+        raise UserError("%s line %d: %g; expected weights of about 0 to 1" % (path, number, largest))
     expected = [num_before] if num_before else [len(TRACKER_CHANNELS), len(MODEL_CHANNELS)]
     if len(row) not in expected:
         raise UserError("%s line %d: %d values; expected %s"
