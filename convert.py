@@ -34,7 +34,7 @@ from utils.editing.flags import add_edit_flags, check_edit_flags, edits_of
 from utils.formats.convert import (convert, format_of_name, formats_of_extension,
                                    refuse_overwriting)
 from utils.formats.exporters import FORMATS
-from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
+from utils.formats.flags import add_live_link_sides_flag
 
 MIN_FPS, MAX_FPS = 1, 240           # of captures and of what tools read
 
@@ -49,9 +49,7 @@ def get_parser():
                         help="of OUT, %d to %d (that of IN)" % (MIN_FPS, MAX_FPS))
     parser.add_argument("--avatar", metavar="GLB",
                         help="the head of a .glb that is written (this project's)")
-    parser.add_argument("--live_link_sides", choices=LIVE_LINK_SIDES, default=BY_NAME,
-                        help="whose MouthLeft/Right and JawLeft/Right of a Live Link CSV are: as "
-                             "named, or crosswise, as the app seems to name them (%(default)s)")
+    add_live_link_sides_flag(parser)
     eyes = parser.add_mutually_exclusive_group()
     eyes.add_argument("--eye_motion", action="store_const", const=True,
                       help="blink and raise the brows as run_voca.py does; the file's own blinks "

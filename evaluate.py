@@ -25,7 +25,7 @@ import argparse
 from utils.common.constants import repository_path
 from utils.common.errors import run_script
 from utils.common.script_flags import add_model_flags
-from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
+from utils.formats.flags import add_live_link_sides_flag
 
 DEFAULT_SUBJECT = repository_path("training_data/11.mp4")
 
@@ -42,9 +42,7 @@ def get_parser():
     parser.add_argument("--timings", metavar="TIMES", help="phone or word times of the sound")
     parser.add_argument("--prediction", metavar="FACE",
                         help="score this file of another system instead of a checkpoint")
-    parser.add_argument("--live_link_sides", choices=LIVE_LINK_SIDES, default=BY_NAME,
-                        help="whose MouthLeft/Right and JawLeft/Right of Live Link CSVs are: as "
-                             "named, or crosswise, as the app seems to name them (%(default)s)")
+    add_live_link_sides_flag(parser)
     add_model_flags(parser)
     parser.add_argument("--mean_of", nargs="+", default=[], metavar="FACE",
                         help="label files (a training set's) whose mean the constant is")

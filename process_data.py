@@ -25,7 +25,7 @@ from utils.common.constants import DEFAULT_TRAINING_DATA
 from utils.common.errors import UserError, run_script
 from utils.common.script_flags import python_command, quoted
 from utils.dataset.label_kinds import LABEL_KINDS
-from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
+from utils.formats.flags import add_live_link_sides_flag
 
 LANDMARKER_NAME = "face_landmarker.task"
 
@@ -41,9 +41,7 @@ def get_parser():
     parser.add_argument("--labels", choices=list(LABEL_KINDS), metavar="KIND",
                         help="where labels come from, if not by what lies beside each recording: "
                              "%s" % "; ".join("%s (%s)" % one for one in LABEL_KINDS.items()))
-    parser.add_argument("--live_link_sides", choices=LIVE_LINK_SIDES, default=BY_NAME,
-                        help="whose MouthLeft/Right and JawLeft/Right of Live Link CSVs are: as "
-                             "named, or crosswise, as the app seems to name them (%(default)s)")
+    add_live_link_sides_flag(parser)
     parser.add_argument("--face_landmarker_fname", metavar="FILE",
                         help="MediaPipe's model file; default: %s in the training_data_path, "
                              "else in %s" % (LANDMARKER_NAME, DEFAULT_TRAINING_DATA))

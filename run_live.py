@@ -22,7 +22,7 @@ import argparse
 
 from utils.common.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
 from utils.common.errors import run_script
-from utils.common.script_flags import add_eye_flags, add_model_flags
+from utils.common.script_flags import add_eye_flags, add_model_flags, whole_number
 from utils.live.places import MICROPHONE, SINKS, SOURCES, parse_place
 from utils.live.recording import recording_format
 from utils.live.sound import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, SAMPLE_FORMATS, Pcm
@@ -49,9 +49,9 @@ def get_parser():
                         help="under which tools list the face (%(default)s)")
     parser.add_argument("--fps", type=int, choices=(ANIMATION_FPS, 2 * ANIMATION_FPS),
                         default=ANIMATION_FPS, help="(%(default)s)")
-    parser.add_argument("--rate", type=whole(MIN_RATE_HZ, MAX_RATE_HZ), default=SAMPLE_RATE_HZ,
-                        metavar="HZ", help="of raw PCM (%(default)s)")
-    parser.add_argument("--channels", type=whole(1, MAX_CHANNELS), default=1,
+    parser.add_argument("--rate", type=whole_number(MIN_RATE_HZ, MAX_RATE_HZ),
+                        default=SAMPLE_RATE_HZ, metavar="HZ", help="of raw PCM (%(default)s)")
+    parser.add_argument("--channels", type=whole_number(1, MAX_CHANNELS), default=1,
                         help="of raw PCM (%(default)s)")
     parser.add_argument("--sample_format", choices=list(SAMPLE_FORMATS), default="s16",
                         help="of raw PCM, little-endian (%(default)s)")
@@ -90,16 +90,6 @@ def recording(path):
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error))
     return path
-
-
-def whole(least, most):
-    """The argparse type of a whole number from `least` to `most`."""
-    def number(text):
-        value = int(text)                       # argparse words the ValueError
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError("%s is not from %d to %d" % (text, least, most))
-        return value
-    return number
 
 
 def add_addresses(parser, args):

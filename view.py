@@ -18,7 +18,7 @@ import pathlib
 import webbrowser
 
 from utils.common.errors import run_script
-from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
+from utils.formats.flags import add_live_link_sides_flag
 
 
 def get_parser():
@@ -36,9 +36,7 @@ def get_parser():
                              "where it is a .glb, else this project's)")
     parser.add_argument("--out", metavar="PAGE", help="the page (TAKE with .html for its ending)")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
-    parser.add_argument("--live_link_sides", choices=LIVE_LINK_SIDES, default=BY_NAME,
-                        help="whose MouthLeft/Right and JawLeft/Right of a Live Link CSV are: as "
-                             "named, or crosswise, as the app seems to name them (%(default)s)")
+    add_live_link_sides_flag(parser)
     return parser
 
 

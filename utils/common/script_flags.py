@@ -44,12 +44,17 @@ def seed(text):
     return value
 
 
+def whole_number(least, most):
+    """The argparse type of a whole number from `least` to `most`."""
+    def number(text):
+        return _within(int(text), text, least, most)        # argparse words the ValueError
+    return number
+
+
 def frame_rate(least, most):
     """The argparse type of a frame rate from `least` to `most`; whole ones become int."""
     def rate(text):
-        value = float(text)                     # argparse words the ValueError
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError("%s is not from %d to %d" % (text, least, most))
+        value = _within(float(text), text, least, most)     # argparse words the ValueError
         return int(value) if value == int(value) else value
     return rate
 
@@ -63,3 +68,9 @@ def quoted(path):
     """`path` as it can be pasted into a command line."""
     path = os.path.normpath(path)
     return '"%s"' % path if " " in path else path
+
+
+def _within(value, text, least, most):
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError("%s is not from %d to %d" % (text, least, most))
+    return value

@@ -8,7 +8,7 @@ from utils.common.errors import UserError, print_warning
 from utils.common.resample import num_frames_of, resample_frames
 from utils.common.timecode import seconds_of_timecode
 from utils.formats.exporters import FORMATS, write_face
-from utils.formats.face_files import read_face_rows
+from utils.formats.face_files import read_rows_to_show
 from utils.formats.face_kinds import BY_NAME, LIVE_LINK
 
 # Times are even where each stands this near to its frame's: Live Link's unit is a 60000th of a
@@ -55,14 +55,8 @@ def convert(in_path, out_path, to_name, fps=None, offset_s=0.0, live_link_sides=
     or that the other format cannot hold.
     """
     refuse_overwriting(in_path, out_path)
-    rows = read_face_rows(in_path, warn, live_link_sides)
     name = os.path.basename(in_path)
-    if not rows.has_face.any():
-        raise UserError("%s: no row of %d has a face; give one that shows a face"
-                        % (in_path, len(rows.has_face)))
-    if not rows.has_face.all():
-        warn("%s: %d of %d rows have no face; the face is drawn across them in straight lines"
-             % (name, np.sum(~rows.has_face), len(rows.has_face)))
+    rows = read_rows_to_show(in_path, name, warn, live_link_sides)
     weights = _all_channels(name, rows, warn)                               # [rows, 52]
     fps = _rate(in_path, rows, fps)
     start_s = start_seconds(start_timecode, fps)

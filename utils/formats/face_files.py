@@ -74,6 +74,21 @@ def read_face_rows(path, warn=print_warning, live_link_sides=BY_NAME):
     return rows
 
 
+def read_rows_to_show(path, name, warn=print_warning, live_link_sides=BY_NAME):
+    """The FaceRows of read_face_rows, of which at least one has a face; a gap is warned of.
+
+    name: what the warning calls the file.
+    """
+    rows = read_face_rows(path, warn, live_link_sides)
+    if not rows.has_face.any():
+        raise UserError("%s: no row of %d has a face; give one that shows a face"
+                        % (path, len(rows.has_face)))
+    if not rows.has_face.all():
+        warn("%s: %d of %d rows have no face; the face is drawn across them in straight lines"
+             % (name, np.sum(~rows.has_face), len(rows.has_face)))
+    return rows
+
+
 def kind_of_face_file(path):
     """Which of FACE_FILE_KINDS a file is, by its name and beginning; UserError for another."""
     path = os.fspath(path)

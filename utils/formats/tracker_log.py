@@ -119,7 +119,8 @@ def _log_row(path, number, line, num_before):
     row = [_log_number(path, number, cell) for cell in text[1:-1].split(",")]
     largest = max(row, key=abs)
     if abs(largest) > np.finfo(np.float32).max:
-        raise UserError("%s line %d: %g; expected weights of about 0 to 1" % (path, number, largest))
+        raise UserError("%s line %d: %g; expected weights of about 0 to 1"
+                        % (path, number, largest))
     expected = [num_before] if num_before else [len(TRACKER_CHANNELS), len(MODEL_CHANNELS)]
     if len(row) not in expected:
         raise UserError("%s line %d: %d values; expected %s"

@@ -6,7 +6,6 @@ from utils.formats.rokoko_json import ROKOKO_FULL, rokoko_packet
 from utils.live.udp import UdpSender
 
 
-
 class RokokoSink(object):
     """Sends frames as Rokoko Studio does; subject: the actor's name."""
 

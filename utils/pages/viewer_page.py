@@ -19,13 +19,12 @@ import zlib
 
 import numpy as np
 
-from utils.common.channels import UNREAL_CHANNELS
 from utils.common.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
 from utils.common.errors import UserError, print_warning
 from utils.common.files import written_aside
 from utils.common.resample import resample_frames
 from utils.formats.exporters import FORMATS
-from utils.formats.face_files import kind_of_face_file, read_face_rows
+from utils.formats.face_files import kind_of_face_file, read_rows_to_show
 from utils.formats.face_kinds import BY_NAME, GLTF
 from utils.formats.glb import read_glb
 from utils.formats.gltf import DEFAULT_AVATAR
@@ -212,14 +211,8 @@ def _page_of(title, data, blobs, script_names, connections=""):
 
 def _read_take(path, live_link_sides, warn):
     """(name, times_s, weights, names): rows without a face are left out, weights cut to 0..1."""
-    rows = read_face_rows(path, warn, live_link_sides)
     name = _shown_name(path)
-    if not rows.has_face.any():
-        raise UserError("%s: no row of %d has a face; give one that shows a face"
-                        % (path, len(rows.has_face)))
-    if not rows.has_face.all():
-        warn("%s: %d of %d rows have no face; the face is drawn across them in straight lines"
-             % (name, np.sum(~rows.has_face), len(rows.has_face)))
+    rows = read_rows_to_show(path, name, warn, live_link_sides)
     keep = rows.has_face
     return name, rows.times_s[keep], np.clip(rows.weights[keep], 0.0, 1.0), rows.names
 
