@@ -23,7 +23,7 @@ import sys
 
 from utils.common.constants import DEFAULT_TRAINING_DATA
 from utils.common.errors import UserError, run_script
-from utils.common.script_flags import python_command, quoted
+from utils.common.script_flags import python_command, quoted, whole_number
 from utils.dataset.label_kinds import LABEL_KINDS
 from utils.formats.face_kinds import BY_NAME, LIVE_LINK_SIDES
 
@@ -67,14 +67,6 @@ def get_parser():
                              "default: the last subject validates; of a single one, 0.1 does")
     parser.add_argument("--report", action="store_true", help="write report.html, to look at")
     return parser
-
-
-def whole_number(text):
-    """argparse type: 1 or more."""
-    number = int(text)                          # argparse words the ValueError
-    if number < 1:
-        raise argparse.ArgumentTypeError("%s is not 1 or more" % text)
-    return number
 
 
 def share(text):

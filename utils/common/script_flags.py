@@ -44,6 +44,14 @@ def seed(text):
     return value
 
 
+def whole_number(text):
+    """argparse type: 1 or more."""
+    number = int(text)                          # argparse words the ValueError
+    if number < 1:
+        raise argparse.ArgumentTypeError("%s is not 1 or more" % text)
+    return number
+
+
 def frame_rate(least, most):
     """The argparse type of a frame rate from `least` to `most`; whole ones become int."""
     def rate(text):
