@@ -18,6 +18,8 @@ from utils.preview.curve_pictures import write_curves_png
 from utils.preview.head import DESIGN_SIZE
 from utils.preview.video import write_preview
 
+OUT_ROOT = os.path.join(".", "animation_output")
+PREVIEW_NAME = "preview.mp4"
 SOUND_NAME = os.path.splitext(FORMATS["glb"].file_name)[0] + ".wav"     # players look for it there
 
 
@@ -83,7 +85,7 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
                  preview=True, transcript=False, force=False,
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None,
                  tta_copies=None, formats=DEFAULT_FORMATS, avatar_path=None, edit=None,
-                 offset_s=0.0, start_timecode=None, sound=False):
+                 offset_s=0.0, start_timecode=None, sound=False, animator=None):
     """Animate one audio file and write its files.
 
     Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,
@@ -92,6 +94,7 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
       edit: None, or called with (weights float32 [frames, 52], names, fps, AudioFile); gives the
         weights, angles [frames, 9] in radians or None, and a record of what was changed or None.
       sound: write a wav beside the .glb.
+      animator: the SpeechAnimator of these arguments where it is loaded already, else None.
     Returns:
       the paths written, in the order written.
     Raises:
@@ -99,13 +102,14 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
     """
     audio = open_audio(audio_path)
     start_s = start_seconds(start_timecode, fps)
-    # It brings TensorFlow, which takes seconds to import: after the sound is known to be there.
-    from utils.animation.animator import SpeechAnimator
     if out_path is None:
         name = os.path.splitext(os.path.basename(audio_path))[0]
-        out_path = os.path.join(".", "animation_output", name)
-    animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force, reference_chunk_s,
-                              eye_motion_seed, style, tta_copies)
+        out_path = os.path.join(OUT_ROOT, name)
+    if animator is None:
+        # It brings TensorFlow, which takes seconds to import: after the sound is known to be there.
+        from utils.animation.animator import SpeechAnimator
+        animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force, reference_chunk_s,
+                                  eye_motion_seed, style, tta_copies)
     weights, loudness, duration_s = animate_audio(animator, audio, show_progress=True)
     names = animator.channels
     num_frames = num_frames_of(duration_s, fps)
@@ -135,7 +139,7 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
     write("curves.png", write_curves_png, weights, names, fps, loudness)
     if preview:
         with audio.file_for_ffmpeg() as (path, stream):
-            write("preview.mp4", write_preview, weights, names, fps, path, DESIGN_SIZE, stream)
+            write(PREVIEW_NAME, write_preview, weights, names, fps, path, DESIGN_SIZE, stream)
     if transcript:
         try:
             words = transcribe(*files_for_transcript(acoustic_graph_path), audio=audio.blocks())
