@@ -110,8 +110,8 @@ def main():
     if args.jobs is not None or args.modified_only:
         parser.error("--jobs and --modified_only are of a folder or a pattern, and %s is neither"
                      % args.audio_fname)
-    from utils.batch.one_sound import animate_sound
-    written = animate_sound(args, args.audio_fname, args.out_path)
+    from utils.batch.one_sound import animate_sound, load_animator
+    written = animate_sound(args, args.audio_fname, args.out_path, load_animator)
     print("wrote:")
     for path in written:
         print("  %-50s %8.1f kB" % (path, os.path.getsize(path) / 1000.0))

@@ -18,7 +18,7 @@ from utils.formats.gltf import DEFAULT_AVATAR
 RECORD_NAME = "made_from.json"
 NEW, DONE, OTHER_SETTINGS = "new", "done", "other settings"
 NO_SETTINGS = ("audio_fname", "out_path", "jobs", "modified_only")      # flags that make no file
-FILES = ("ds_fname", "avatar", "neutral", "merge")                      # flags that name one
+FILES = ("avatar", "neutral", "merge")                                  # flags that name one
 
 
 def settings_of(args):
@@ -32,6 +32,8 @@ def settings_of(args):
     for name in FILES:
         if settings[name] is not None:
             settings[name] = _sha256(settings[name])
+    if os.path.isfile(args.ds_fname):                   # else whoever loads it says what is wrong
+        settings["ds_fname"] = _sha256(args.ds_fname)
     settings["tf_model_fname"] = {os.path.basename(path): _sha256(path)
                                   for path in _checkpoint_files(args.tf_model_fname)}
     settings["program"] = _sha256_of_program()

@@ -60,9 +60,9 @@ def animate_many(args):
 
 def _print_kept(num_of, modified_only):
     if num_of[DONE]:
-        print("%d sounds are done: made before by the same settings" % num_of[DONE])
+        print("%d of the sounds are done: made before by the same settings" % num_of[DONE])
     if num_of[OTHER_SETTINGS]:
-        print("%d sounds were made by other settings or another version: %s" % (
+        print("%d of the sounds were made by other settings or another version: %s" % (
             num_of[OTHER_SETTINGS], "left as they are" if modified_only else "they are made again"))
 
 
@@ -117,5 +117,5 @@ def animate_one(_, args, sound, settings):
             except UserError as error:
                 return Outcome([], [], str(error))
         with recorded(sound, settings) as files:
-            files += animate_sound(args, sound.path, sound.out_path, _loaded[0])
+            files += animate_sound(args, sound.path, sound.out_path, lambda _: _loaded[0])
     return Outcome(said.getvalue().splitlines(), warned.getvalue().splitlines(), None)
