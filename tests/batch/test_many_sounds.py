@@ -69,7 +69,8 @@ def test_many_sounds_are_as_single_ones_and_one_that_fails_stops_none(tmp_path, 
     assert RECORD_NAME not in str(contents(tmp_path / "single").keys())
     os.remove(str(tmp_path / "in" / "bad.wav"))
     status, out, err = run_many(tmp_path)
-    assert (status, err) == (0, "") and "2 of the sounds are done" in out and "0 of 2 sounds made" in out
+    assert (status, err) == (0, "")
+    assert "2 of the sounds are done" in out and "0 of 2 sounds made" in out
 
 
 def test_only_what_changed_is_made_again(tmp_path, samples, in_this_process):
