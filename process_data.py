@@ -23,7 +23,7 @@ import sys
 
 from utils.common.constants import DEFAULT_TRAINING_DATA
 from utils.common.errors import UserError, run_script
-from utils.common.script_flags import python_command, quoted
+from utils.common.script_flags import python_command, quoted, whole_number
 from utils.dataset.label_kinds import LABEL_KINDS
 from utils.formats.flags import add_live_link_sides_flag
 
@@ -58,21 +58,13 @@ def get_parser():
     parser.add_argument("--no_smoothing", action="store_true", help="leave the curves as they are")
     parser.add_argument("--force", action="store_true",
                         help="take labels whose place in the sound is not sure")
-    parser.add_argument("--processes", type=whole_number, metavar="N",
+    parser.add_argument("--processes", type=whole_number(1), metavar="N",
                         help="recordings at a time (default: one for each core)")
     parser.add_argument("--hold_out", type=share, metavar="SHARE",
                         help="keep the last SHARE (0.1, say) of each subject for validation; "
                              "default: the last subject validates; of a single one, 0.1 does")
     parser.add_argument("--report", action="store_true", help="write report.html, to look at")
     return parser
-
-
-def whole_number(text):
-    """argparse type: 1 or more."""
-    number = int(text)                          # argparse words the ValueError
-    if number < 1:
-        raise argparse.ArgumentTypeError("%s is not 1 or more" % text)
-    return number
 
 
 def share(text):

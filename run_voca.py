@@ -2,6 +2,8 @@
 
     python run_voca.py                                  the embedded test sentence
     python run_voca.py --audio_fname speech.mp3         any file that ffmpeg reads
+    python run_voca.py --audio_fname takes --jobs 4     all sounds below a folder, four at a time
+    python run_voca.py --audio_fname 'takes/*.wav'      all that fit a pattern, in quotes
     python run_voca.py --tf_model_fname ./training/checkpoints --audio_fname speech.wav
     python run_voca.py --tf_model_fname './model/gstep_199800.model' \\
         --ds_fname './ds_graph/deepspeech-0.5.0-models/output_graph.tflite' \\
@@ -19,6 +21,10 @@ Writes into --out_path (./animation_output/<audio name>/):
     page.html          the head, the sound and the curves, for any browser (with --page)
 --formats chooses among the first four.
 
+Of many sounds each has a folder below --out_path, named like it, with made_from.json besides. The
+same command goes on where it was stopped, and leaves what it made of the same sounds by the same
+settings. The exit status is 1 where a sound failed; the others are written.
+
 Blinks and slight brow raises are not in the sound: they come from a seeded generator. --seed draws
 others, --no_eye_motion leaves the network's output as it is. A published checkpoint's output gets
 none.
@@ -31,8 +37,8 @@ import os
 
 from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, MAX_FPS, MIN_FPS
 from utils.common.errors import run_script
-from utils.common.script_flags import add_eye_flags, add_model_flags, frame_rate
-from utils.editing.flags import add_edit_flags, check_edit_flags, edits_of
+from utils.common.script_flags import add_eye_flags, add_model_flags, frame_rate, whole_number
+from utils.editing.flags import add_edit_flags, check_edit_flags
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
 
 
@@ -41,9 +47,15 @@ def get_parser():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_model_flags(parser)
     parser.add_argument("--audio_fname", default=DEFAULT_AUDIO, metavar="AUDIO",
-                        help="wav, mp3, flac, ogg, m4a, mp4 ... (%(default)s)")
+                        help="wav, mp3, flac, ogg, m4a, mp4 ...; a folder with many; a pattern in "
+                             "quotes (%(default)s)")
     parser.add_argument("--out_path", metavar="FOLDER",
-                        help="default: ./animation_output/<audio name>")
+                        help="default: ./animation_output/<audio name>; of many: "
+                             "./animation_output, and <audio name> below it")
+    parser.add_argument("--jobs", type=whole_number(1), metavar="N",
+                        help="of many sounds: how many at a time (one for every two cores)")
+    parser.add_argument("--modified_only", action="store_true",
+                        help="of many sounds: leave what other settings made of the same sound")
     parser.add_argument("--fps", type=frame_rate(MIN_FPS, MAX_FPS), default=ANIMATION_FPS,
                         help="%d to %d (%%(default)s)" % (MIN_FPS, MAX_FPS))
     add_eye_flags(parser)
@@ -88,30 +100,23 @@ def main():
     check_edit_flags(parser, args, args.formats)
     if args.page and "npz" not in args.formats:
         parser.error("--page is made of blendshapes.npz; name npz in --formats, too")
-    # TensorFlow takes seconds to import: after the flags are known to be right.
-    from utils.animation.audio_file import animate_file
-    from utils.editing.edits import audio_edit
-    edits = edits_of(args)
-    written = animate_file(
-        args.audio_fname, args.tf_model_fname, args.ds_fname, args.out_path, fps=args.fps,
-        preview=not args.no_preview, transcript=args.transcript, force=args.force,
-        reference_chunk_s=args.reference_chunk_s, style=args.style, tta_copies=args.tta_copies,
-        eye_motion_seed=None if args.no_eye_motion else args.seed, formats=args.formats,
-        avatar_path=args.avatar, edit=audio_edit(edits) if edits else None, offset_s=args.offset,
-        start_timecode=args.start_timecode, sound=args.sound)
-    if args.page:
-        from utils.pages.viewer_page import PAGE_NAME, view
-        take_path, = [path for path in written
-                      if os.path.basename(path) == FORMATS["npz"].file_name]
-        page_path = os.path.join(os.path.dirname(take_path), PAGE_NAME)
-        view(take_path, page_path, sound_path=args.audio_fname, avatar_path=args.avatar,
-             title=os.path.splitext(os.path.basename(args.audio_fname))[0])
-        written.append(page_path)
+    from utils.batch import sounds          # and TensorFlow later: both after the flags are right
+    if sounds.means_many(args.audio_fname):
+        from utils.batch.many_sounds import animate_many
+        if args.merge:
+            parser.error("--merge is of one take; give one sound to --audio_fname")
+        animate_many(args)
+        return
+    if args.jobs is not None or args.modified_only:
+        parser.error("--jobs and --modified_only are of a folder or a pattern, and %s is neither"
+                     % args.audio_fname)
+    from utils.batch.one_sound import animate_sound, load_animator
+    written = animate_sound(args, args.audio_fname, args.out_path, load_animator)
     print("wrote:")
     for path in written:
         print("  %-50s %8.1f kB" % (path, os.path.getsize(path) / 1000.0))
     if args.page:
-        print("see and hear it: open %s in a browser" % page_path)
+        print("see and hear it: open %s in a browser" % written[-1])
 
 
 if __name__ == "__main__":

@@ -199,6 +199,28 @@ def test_every_task_ends_in_one_event_whatever_becomes_of_it():
     assert ends[4][1].startswith("unexpected IndexError: list index out of range (test_store.py")
 
 
+def die_at_first(report, folder, deaths):
+    """Kill the own process as often as `deaths`, then say how many tries there were."""
+    tries = len(os.listdir(folder))
+    open(os.path.join(folder, str(tries)), "w").close()
+    if tries < deaths:
+        os.kill(os.getpid(), 9)
+    return tries + 1
+
+
+def test_a_task_whose_process_dies_is_tried_again(tmp_path):
+    tasks = []
+    for deaths in (1, 2, 0):
+        folder = tmp_path / str(deaths)
+        folder.mkdir()
+        tasks.append((str(folder), deaths))
+    events = list(run_tasks(die_at_first, tasks, 2, num_tries=2))
+    assert sorted((event.number, event.kind) for event in events) == [
+        (0, "again"), (0, "done"), (1, "again"), (1, "failed"), (2, "done")]
+    assert {event.value for event in events if event.kind == "done"} == {1, 2}
+    assert all("signal 9" in event.value for event in events if event.kind == "again")
+
+
 def wait_long(report, folder):
     report(os.getpid())
     time.sleep(60)

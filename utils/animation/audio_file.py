@@ -15,9 +15,9 @@ from utils.formats.convert import later, start_seconds
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS, write_face
 from utils.media.audio import open_audio, write_wav
 from utils.preview.curve_pictures import write_curves_png
-from utils.preview.head import DESIGN_SIZE
-from utils.preview.video import write_preview
 
+OUT_ROOT = os.path.join(".", "animation_output")
+PREVIEW_NAME = "preview.mp4"
 SOUND_NAME = os.path.splitext(FORMATS["glb"].file_name)[0] + ".wav"     # players look for it there
 
 
@@ -83,7 +83,7 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
                  preview=True, transcript=False, force=False,
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None,
                  tta_copies=None, formats=DEFAULT_FORMATS, avatar_path=None, edit=None,
-                 offset_s=0.0, start_timecode=None, sound=False):
+                 offset_s=0.0, start_timecode=None, sound=False, load_animator=None):
     """Animate one audio file and write its files.
 
     Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,
@@ -92,6 +92,8 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
       edit: None, or called with (weights float32 [frames, 52], names, fps, AudioFile); gives the
         weights, angles [frames, 9] in radians or None, and a record of what was changed or None.
       sound: write a wav beside the .glb.
+      load_animator: called without arguments for the SpeechAnimator, once the sound is known to
+        be there; None: it is loaded by these arguments.
     Returns:
       the paths written, in the order written.
     Raises:
@@ -99,13 +101,15 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
     """
     audio = open_audio(audio_path)
     start_s = start_seconds(start_timecode, fps)
-    # It brings TensorFlow, which takes seconds to import: after the sound is known to be there.
-    from utils.animation.animator import SpeechAnimator
     if out_path is None:
         name = os.path.splitext(os.path.basename(audio_path))[0]
-        out_path = os.path.join(".", "animation_output", name)
-    animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force, reference_chunk_s,
-                              eye_motion_seed, style, tta_copies)
+        out_path = os.path.join(OUT_ROOT, name)
+    if load_animator is not None:
+        animator = load_animator()
+    else:
+        from utils.animation.animator import SpeechAnimator     # it imports TensorFlow, for seconds
+        animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force, reference_chunk_s,
+                                  eye_motion_seed, style, tta_copies)
     weights, loudness, duration_s = animate_audio(animator, audio, show_progress=True)
     names = animator.channels
     num_frames = num_frames_of(duration_s, fps)
@@ -134,8 +138,10 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
                 AUDIO_BLOCK_S, resampler="none"))), audio.sample_rate_hz)
     write("curves.png", write_curves_png, weights, names, fps, loudness)
     if preview:
+        from utils.preview.head import DESIGN_SIZE          # which imports OpenCV
+        from utils.preview.video import write_preview
         with audio.file_for_ffmpeg() as (path, stream):
-            write("preview.mp4", write_preview, weights, names, fps, path, DESIGN_SIZE, stream)
+            write(PREVIEW_NAME, write_preview, weights, names, fps, path, DESIGN_SIZE, stream)
     if transcript:
         try:
             words = transcribe(*files_for_transcript(acoustic_graph_path), audio=audio.blocks())

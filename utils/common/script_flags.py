@@ -44,8 +44,8 @@ def seed(text):
     return value
 
 
-def whole_number(least, most):
-    """The argparse type of a whole number from `least` to `most`."""
+def whole_number(least, most=None):
+    """The argparse type of a whole number from `least` to `most`; None: as large as you like."""
     def number(text):
         return _within(int(text), text, least, most)        # argparse words the ValueError
     return number
@@ -71,6 +71,8 @@ def quoted(path):
 
 
 def _within(value, text, least, most):
-    if not least <= value <= most:
+    if most is None and not value >= least:
+        raise argparse.ArgumentTypeError("%s is not %d or more" % (text, least))
+    if most is not None and not least <= value <= most:
         raise argparse.ArgumentTypeError("%s is not from %d to %d" % (text, least, most))
     return value

@@ -14,24 +14,28 @@ from utils.common.errors import UserError
 PATIENCE_S = 5.0                        # for a process that is told to end
 NO_MORE = None                          # in place of a task
 
-# kind: "progress", "done" (value: what the function returned) or "failed" (value: one line).
+# kind: "progress", "done" (value: what the function returned), "failed" (value: one line) or
+# "again" (value: one line on how its process died).
 Event = collections.namedtuple("Event", "number kind value")
 
 
-def run_tasks(function, tasks, num_processes):
+def run_tasks(function, tasks, num_processes, num_tries=1):
     """Yield Events while `function(report, *task)` runs for each of `tasks`, in processes.
 
     Every task yields any number of "progress" events (what the function gave to
     `report(value)`) and then one "done" or "failed". A process does one task after another; one
-    that dies is replaced. Leaving the loop early ends them.
+    that dies is replaced. Its task then yields "again" and waits for its next try, or "failed"
+    after the last one. Leaving the loop early ends them.
 
     Args:
       function: of a module (processes are spawned: nothing is inherited but the arguments).
       tasks: list of tuples of arguments, picklable.
       num_processes: how many at a time.
+      num_tries: for a task whose process dies; an error is not tried again.
     """
     context = multiprocessing.get_context("spawn")
     waiting = collections.deque(enumerate(tasks))
+    tries_left = [num_tries] * len(tasks)
     workers = {}                        # connection: [process, number of the task it is at]
 
     def start():
@@ -60,7 +64,11 @@ def run_tasks(function, tasks, num_processes):
                     connection.close()
                     del workers[connection]
                     if number is not None:
-                        yield Event(number, "failed", _how_it_ended(process.exitcode))
+                        tries_left[number] -= 1
+                        if tries_left[number]:
+                            waiting.append((number, tasks[number]))
+                        yield Event(number, "again" if tries_left[number] else "failed",
+                                    _how_it_ended(process.exitcode))
                     continue
                 if kind != "progress":
                     give(connection)
@@ -78,7 +86,7 @@ def run_tasks(function, tasks, num_processes):
 
 def _how_it_ended(exit_code):
     if exit_code is not None and exit_code < 0:
-        return ("its process was killed by signal %d (out of memory?); try fewer --processes"
+        return ("its process was killed by signal %d (out of memory?); try fewer at a time"
                 % -exit_code)
     return "its process ended with exit code %s" % exit_code
 

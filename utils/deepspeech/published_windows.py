@@ -7,7 +7,6 @@ a whole, and its animation frames are padded with zeros before windows are taken
 shorter than a chunk gives no frames.
 """
 import numpy as np
-import python_speech_features
 
 from utils.common.constants import (ANIMATION_FPS, CONTEXT_FRAMES, CONTEXT_WINDOW_FRAMES,
                                     INT16_SCALE, MFCC_COEFFICIENTS, NUM_LETTERS, SAMPLE_RATE_HZ,
@@ -59,6 +58,7 @@ def _int16_at_16_khz(samples, sample_rate_hz):
 
 def _whitened_contexts(pcm, num_steps):
     """float32 [num_steps, 19, 26] for one run, from however many vectors `pcm` gives."""
+    import python_speech_features       # brings scipy, which the other profile need not wait for
     vectors = python_speech_features.mfcc(pcm, SAMPLE_RATE_HZ, numcep=MFCC_COEFFICIENTS)
     vectors = vectors[::2]                                          # 100 -> 50 a second
     silence = np.zeros((CONTEXT_FRAMES, MFCC_COEFFICIENTS))

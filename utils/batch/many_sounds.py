@@ -1,0 +1,121 @@
+"""The sounds of a folder or a pattern, animated in processes that load network and graph once."""
+import collections
+import contextlib
+import io
+import os
+import sys
+import time
+
+from tqdm import tqdm
+
+from utils.animation.audio_file import OUT_ROOT
+from utils.batch.made_record import DONE, OTHER_SETTINGS, recorded, settings_of, state_of
+from utils.batch.one_sound import animate_sound, load_animator
+from utils.batch.sounds import find_sounds
+from utils.common.errors import UserError, print_warning
+from utils.common.folder_lock import folder_lock
+from utils.common.worker_processes import run_tasks
+
+CORES_A_JOB = 2                     # network and graph share theirs among two at most
+NUM_TRIES = 2                       # for a sound whose process is killed
+
+# said, warned: the lines that one sound had for stdout and stderr. unusable: why no sound at all
+# can be animated, or None.
+Outcome = collections.namedtuple("Outcome", "said warned unusable")
+
+_loaded = []                        # the SpeechAnimator of this process, once it has one
+
+
+def animate_many(args):
+    """Animate what args.audio_fname means, by run_voca.py's parsed flags; prints a line a sound.
+
+    What is done already is left as it is. Raises UserError where no sound can be animated, and
+    at the end, after all others, where some could not.
+    """
+    out_root = args.out_path or OUT_ROOT
+    sounds = find_sounds(args.audio_fname, out_root, print_warning)
+    settings = settings_of(args)
+    num_jobs = args.jobs or max(1, (os.cpu_count() or 1) // CORES_A_JOB)
+    started_s = time.time()
+    with folder_lock(out_root, "run_voca.py", "wait for it, or give another --out_path"):
+        failures, states = collections.OrderedDict(), {}
+        for sound in sounds:
+            try:
+                states[sound] = state_of(sound, settings)
+            except UserError as error:
+                failures[sound.name] = str(error)
+        left = [OTHER_SETTINGS, DONE] if args.modified_only else [DONE]
+        to_make = [sound for sound in sounds if states.get(sound, DONE) not in left]
+        _print_kept(collections.Counter(states.values()), args.modified_only)
+        _run(to_make, args, settings, num_jobs, failures)
+    num_made = len(to_make) - sum(sound.name in failures for sound in to_make)
+    print("%d of %d sounds made in %.1f s, %d failed; their folders are in %s"
+          % (num_made, len(sounds), time.time() - started_s, len(failures), out_root))
+    for name, failure in failures.items():
+        print("failed: %s: %s" % (name, failure), file=sys.stderr)
+    if failures:
+        raise UserError("%d of %d sounds failed; the others are written, and the same command "
+                        "tries these again" % (len(failures), len(sounds)))
+
+
+def _print_kept(num_of, modified_only):
+    if num_of[DONE]:
+        print("%d of the sounds are done: made before by the same settings" % num_of[DONE])
+    if num_of[OTHER_SETTINGS]:
+        print("%d of the sounds were made by other settings or another version: %s" % (
+            num_of[OTHER_SETTINGS], "left as they are" if modified_only else "they are made again"))
+
+
+def _run(sounds, args, settings, num_jobs, failures):
+    """Animate the Sounds; a line each. `failures` gets {name: line} of those that fail."""
+    # The longest first, so that no process is left alone with it at the end.
+    sizes = {sound: _num_bytes(sound.path) for sound in sounds}
+    order = sorted(sounds, key=lambda sound: -sizes[sound])
+    tasks = [(args, sound, settings) for sound in order]
+    num_done = 0
+    with tqdm(total=sum(sizes.values()), disable=None if sounds else True, leave=False,
+              bar_format="{desc}: {percentage:.0f} %, {elapsed} gone, {remaining} left",
+              desc="0 of %d sounds" % len(sounds)) as bar, contextlib.closing(
+                  run_tasks(animate_one, tasks, num_jobs, NUM_TRIES)) as events:
+        for number, kind, value in events:
+            sound = order[number]
+            if kind == "again":
+                tqdm.write("warning: %s: %s; it is tried once more" % (sound.name, value),
+                           file=sys.stderr)
+                continue
+            if kind == "done" and value.unusable:
+                raise UserError(value.unusable)
+            num_done += 1
+            told = "%*d/%d  %s" % (len(str(len(sounds))), num_done, len(sounds), sound.name)
+            if kind == "failed":
+                failures[sound.name] = value
+                tqdm.write("%s failed" % told, file=sys.stdout)
+            else:
+                tqdm.write("\n".join(["%s -> %s" % (told, sound.out_path)] + value.said),
+                           file=sys.stdout)
+                for line in value.warned:
+                    tqdm.write("%s: %s" % (sound.name, line), file=sys.stderr)
+            bar.set_description_str("%d of %d sounds" % (num_done, len(sounds)), refresh=False)
+            bar.update(sizes[sound])
+
+
+def _num_bytes(path):
+    """Of a file, 1 at least, by which the work is shared out and the time left is told."""
+    try:
+        return max(1, os.path.getsize(path))
+    except OSError:                     # its process says what is wrong
+        return 1
+
+
+def animate_one(_, args, sound, settings):
+    """Of run_tasks: the files of one Sound, with their record; an Outcome."""
+    said, warned = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(warned):
+        if not _loaded:
+            try:
+                _loaded.append(load_animator(args))
+            except UserError as error:
+                return Outcome([], [], str(error))
+        with recorded(sound, settings) as files:
+            files += animate_sound(args, sound.path, sound.out_path, lambda _: _loaded[0])
+    return Outcome(said.getvalue().splitlines(), warned.getvalue().splitlines(), None)

@@ -1,0 +1,38 @@
+"""TensorFlow imported without the packages that it looks for and a run here never uses."""
+import contextlib
+import gc
+import sys
+
+# Each is imported where it can be found, and nothing of ours goes by it: HDF5, pictures and
+# scipy for Keras; Keras itself, which TensorFlow 2.16 and later import without being asked.
+LEFT_OUT = ("h5py", "keras", "matplotlib", "pandas", "PIL", "scipy")
+
+
+def import_tensorflow():
+    """Import utils.common.quiet_tensorflow in less time; for scripts that own their process.
+
+    While it lasts, LEFT_OUT cannot be imported, but for those that are imported already; later
+    they can. TensorFlow 1.15 is without HDF5 and pictures for good, then: do not call this where
+    others use Keras.
+    """
+    absent = [name for name in LEFT_OUT if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))           # None: "no such module"
+    try:
+        with _no_garbage_collection():
+            import utils.common.quiet_tensorflow        # noqa: F401
+    finally:
+        for name in absent:
+            if sys.modules.get(name, name) is None:
+                del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _no_garbage_collection():
+    """A hundred thousand new objects that all stay are not searched for garbage."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
