@@ -20,12 +20,12 @@ import numpy as np
 from utils.acoustic_training import kokoro
 from utils.acoustic_training.aligned_corpus import HELD_OUT_FOLDER, write_text
 from utils.acoustic_training.aligner import write_times
-from utils.acoustic_training.spontaneous import spontaneous
 from utils.common.constants import SAMPLE_RATE_HZ
 from utils.common.errors import UserError, run_script
 from utils.common.files import make_folder
 from utils.common.worker_processes import run_tasks
 from utils.media.audio import write_wav
+from utils.speech.spontaneous import spontaneous
 from utils.speech.texts import sentences, word_list
 
 NUMBERS_OF_A_TASK = 10

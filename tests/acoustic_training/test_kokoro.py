@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ds_graph import make_kokoro_speech
-from utils.acoustic_training import kokoro, spontaneous
+from utils.acoustic_training import kokoro
 from utils.common.errors import UserError
 from utils.formats.timings import read_timings
-from utils.speech import aligned
+from utils.speech import aligned, spontaneous
 from utils.speech.phones import PHONES, SILENCE
 from utils.speech.utterance import Utterance
 

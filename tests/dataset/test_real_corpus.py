@@ -22,7 +22,7 @@ def recording(openings, closings, rest):
     samples[2 * SAMPLE_RATE_HZ:4 * SAMPLE_RATE_HZ] = 0.0
     weights = np.stack([openings, closings], axis=1) + rest
     weights[2 * ANIMATION_FPS:4 * ANIMATION_FPS] = rest
-    return real_corpus._Recording("one", samples.astype(np.float32), weights, list(CHANNELS))
+    return real_corpus._Recording("one", "his", samples.astype(np.float32), weights, list(CHANNELS))
 
 
 def test_a_face_is_calibrated_to_rest_at_0_and_to_the_teachers_reach():
@@ -42,6 +42,33 @@ def test_a_face_is_calibrated_to_rest_at_0_and_to_the_teachers_reach():
     np.testing.assert_allclose(opening[met], 0.0, atol=1e-6)
     others = np.delete(targets, [JAW, CLOSE], axis=1)
     assert not others.any()
+
+
+def test_each_face_teaches_what_moves_in_it_on_both_sides():
+    names = ["jawOpen", "mouthClose", "mouthSmileLeft", "mouthSmileRight"]
+    curve = np.tile([0.0, 1.0], 90)                                         # [frames]
+    weights = np.outer(curve, [0.001, 0.03, 0.03, 0.5])                     # [frames, 4]
+    one = real_corpus._Recording("a", "his", np.zeros(96000), weights, names)
+    assert real_corpus._moving([one], names) == ("jawOpen", "mouthSmileLeft", "mouthSmileRight")
+    other = one._replace(name="b", face="hers")
+    assert [[recording.name for recording in of_face] for of_face in
+            real_corpus._by_face([one, other, one._replace(name="c")])] == [["a", "c"], ["b"]]
+
+
+def test_nine_faces_are_written_each_with_its_own_mask(tmp_path):
+    if not os.path.isdir(os.path.join(SHARED, "realdata", "faces_many")):
+        pytest.skip("needs ../shared/realdata, which is not part of the repository")
+    folder = str(tmp_path / "corpus")
+    names = real_corpus.write_real_corpus(
+        folder, os.path.join(SHARED, "realdata"), ["grid_many"])["grid_many"]
+    assert len(names) == 9
+    dataset = Dataset(folder)
+    smile = MODEL_CHANNELS.index("mouthSmileLeft")
+    closes, smiles = ({name for name in names if dataset.arrays(name).mask[channel]}
+                      for channel in (CLOSE, smile))
+    assert closes == {"grid_f1", "grid_m3", "grid_m5", "grid_m6", "grid_s2"}
+    assert smiles == {"grid_f3", "grid_m3", "grid_s23"}
+    assert not dataset.arrays("grid_f1").valid[89::90].any()        # across two sentences
 
 
 def test_pieces_are_not_mixed_at_their_borders():

@@ -18,6 +18,7 @@ from utils.speech.aligned import ALIGNED_SPEED_PERCENT, aligned_minutes, aligned
 from utils.speech.augmentation import augment, background
 from utils.speech.coarticulation import blendshapes_of_phones
 from utils.speech.phones import SILENCE
+from utils.speech.spontaneous import spontaneous
 from utils.speech.synthesis import ENGINE_SHARES, HELD_OUT_VOICES, list_voices, synthesise
 from utils.speech.texts import sentences, word_list
 
@@ -31,6 +32,7 @@ SUBJECT_S = 60.0                    # length of a subject of the larger corpus, 
 RESTING_EVERY = 6                   # one subject in so many says nothing, of each source
 BREATH_SHARE = 0.8                  # of the pauses
 BREATH_FORMANTS_HZ = ((350, 900), (900, 1900), (2000, 3000), (3200, 4500))
+WORDS_SHARE, SPONTANEOUS_SHARE = 0.25, 0.25     # of the texts: words without sense; uh, um, names
 CLEAN_SHARE = 0.25                  # subjects whose sound is left as it was synthesised
 SUBJECT_VERSIONS = 2
 VALIDATION_VOICES = HELD_OUT_VOICES     # voices that the acoustic graph never met either
@@ -203,11 +205,14 @@ def _any_passage(voice, texts, words, random):
     speed, pitch = random.uniform(0.8, 1.3), np.exp(random.uniform(-0.15, 0.15))
     chosen, num_words = [], 0
     while num_words < 2.2 * SUBJECT_S * speed:      # 2.2 words a second, pauses included
-        if random.rand() < 0.25:                    # every sound beside every other
+        kind = random.rand()
+        if kind < WORDS_SHARE:                      # every sound beside every other
             text = " ".join(words[random.randint(len(words))]
                             for _ in range(random.randint(3, 8)))
         else:
             text = texts[random.randint(len(texts))]
+        if kind > 1.0 - SPONTANEOUS_SHARE:
+            text = spontaneous(random, text)
         chosen.append(text)
         num_words += len(text.split())
     pauses_s = random.choice([0.05, 0.15, 0.3, 0.5, 0.8, 1.5], len(chosen))
