@@ -19,7 +19,8 @@ it was trained on.
 import argparse
 import os
 
-from utils.common.constants import DEFAULT_CHECKPOINT, DEFAULT_GRAPH
+from utils.common.constants import (DEFAULT_CHECKPOINT, DEFAULT_GRAPH,
+                                    MIN_WINDOW_FUTURE_FRAMES, WINDOW_FUTURE_FRAMES)
 from utils.common.errors import UserError, run_script
 from utils.common.folder_lock import folder_lock
 from utils.dataset.real_corpus import SOURCES, write_real_corpus
@@ -43,7 +44,7 @@ def training_config(args, **values):
         raw_audio_path=os.path.join(args.run_folder, "no_published_data"),
         batch_size=256, learning_rate=2e-3, learning_rate_schedule="cosine", warmup_steps=200,
         start_at_mean=True, weight_average_decay=0.999, opening_weight=0.3, closure_weight=4.0,
-        letter_mask_rate=0.1,
+        letter_mask_rate=0.1, window_future_frames=args.window_future_frames,
         epoch_num=args.epochs, checkpoint_interval=2000, num_render_sequences=0, **values)
 
 
@@ -106,6 +107,10 @@ def main():
     parser.add_argument("--real_data", metavar="FOLDER", help="real recordings to train on, too")
     parser.add_argument("--speakers", nargs="+", choices=list(SOURCES), default=list(SPEAKERS),
                         help="of the real recordings, those to train on (%s)" % " ".join(SPEAKERS))
+    parser.add_argument("--window_future_frames", type=int, default=WINDOW_FUTURE_FRAMES,
+                        choices=range(MIN_WINDOW_FUTURE_FRAMES, WINDOW_FUTURE_FRAMES + 1),
+                        metavar="N", help="how far the network looks ahead (%(default)s); fewer "
+                        "for live use")
     parser.add_argument("--graph", default=DEFAULT_GRAPH, help="acoustic graph (%(default)s)")
     parser.add_argument("--run_folder", default=RUN_FOLDER, help="of the training (%(default)s)")
     parser.add_argument("--out", default=DEFAULT_CHECKPOINT, metavar="PREFIX",

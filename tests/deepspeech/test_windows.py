@@ -10,6 +10,7 @@ from utils.deepspeech import tflite_single_step
 from utils.deepspeech.acoustic_graph import load_acoustic_graph
 from utils.deepspeech.acoustic_stream import letter_probabilities
 from utils.deepspeech.mfcc import mfcc, mfcc_of_samples
+from utils.deepspeech.native_windows import look_ahead_s
 from utils.deepspeech.windows import SpeechFeatureStream, speech_windows
 
 LONG_ENOUGH = 46797                 # 146 steps, 88 frames
@@ -181,10 +182,37 @@ def test_windows_come_early():
     assert len(stream.feed(np.zeros(1, np.float32))) == 3
 
 
+@pytest.mark.parametrize("early_frames", [None, 1])
+@pytest.mark.parametrize("future_frames", [7, 3, 0, -1, -5])
+def test_windows_that_end_sooner(future_frames, early_frames):
+    samples = np.zeros(LONG_ENOUGH, np.float32)
+    frames = speech_windows(CountingGraph(), samples, "deepspeech")[:, 8]       # [frames, 29]
+    ends = np.arange(len(frames))[:, np.newaxis] + future_frames                # [frames, 1]
+    expected = frames[np.clip(ends + np.arange(-15, 1), 0, len(frames) - 1)]    # [frames, 16, 29]
+    stream = SpeechFeatureStream(CountingGraph(True), "deepspeech", early_frames=early_frames,
+                                 future_frames=future_frames)
+    np.testing.assert_array_equal(windows_by_blocks(stream, samples, lambda: 777), expected)
+
+
+@pytest.mark.parametrize("future_frames", [7, 0, -1, -5])
+def test_a_frame_is_as_late_as_its_look_ahead_says(future_frames):
+    stream = SpeechFeatureStream(CountingGraph(True), "deepspeech", early_frames=1,
+                                 future_frames=future_frames)
+    block, num_frames, late_s = np.zeros(16, np.float32), 0, []
+    for heard in range(16, 32000, 16):
+        for _ in stream.feed(block):
+            late_s.append(heard / 16000.0 - num_frames / 30.0)
+            num_frames += 1
+    told_s = sum(seconds for _, seconds in look_ahead_s(16, 1, future_frames))
+    assert max(late_s[10:]) == pytest.approx(told_s, abs=0.0011)
+
+
+@pytest.mark.parametrize("future_frames", [7, -5])
 @pytest.mark.parametrize("num_samples, num_frames",
                          [(0, 0), (1, 1), (533, 1), (534, 2), (16000, 30), (16001, 31)])
-def test_number_of_frames(num_samples, num_frames):
-    windows = speech_windows(CountingGraph(), np.zeros(num_samples, np.float32), "deepspeech")
+def test_number_of_frames(num_samples, num_frames, future_frames):
+    stream = SpeechFeatureStream(CountingGraph(), "deepspeech", future_frames=future_frames)
+    windows = windows_by_blocks(stream, np.zeros(num_samples, np.float32), lambda: 16000)
     assert windows.shape == (num_frames, 16, NUM_LETTERS)
 
 

@@ -33,7 +33,8 @@ def big_dataset(folder, graph=GRAPH, num_frames=FRAMES_PER_SUBJECT):
     config = types.SimpleNamespace(
         raw_audio_path="", verts_mmaps_path="", data2array_verts_path="",
         processed_audio_path="", augmented_copies=0, training_data_path=path,
-        feature_profile="deepspeech", checkpoint_dir=os.path.join(folder, "training"))
+        feature_profile="deepspeech", window_future_frames=7,
+        checkpoint_dir=os.path.join(folder, "training"))
     subjects, num_bytes = collections.OrderedDict(), 0
     for name in names:
         subjects[name] = put_subject(path, name, 30)[0]

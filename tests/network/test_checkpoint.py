@@ -217,7 +217,8 @@ def test_full_disk_keeps_the_checkpoint_before(model, tmp_path):
 
 def test_record_reads_back_and_defaults_to_the_published_system(model, tmp_path):
     prefix = save(model, tmp_path)
-    assert checkpoint.read_checkpoint_info(prefix) == INFO
+    # INFO is as an older record, without how far the window looks ahead.
+    assert checkpoint.read_checkpoint_info(prefix) == dict(INFO, window_future_frames=7)
     os.remove(prefix + ".json")
     info = checkpoint.read_checkpoint_info(prefix)
     assert (info["feature_profile"], info["channels"], info["fps"], info["window_frames"],
@@ -228,6 +229,7 @@ def test_record_reads_back_and_defaults_to_the_published_system(model, tmp_path)
 @pytest.mark.parametrize("key, value", [
     ("feature_profile", "mel"), ("channels", list(MODEL_CHANNELS[:-1])), ("fps", 25),
     ("channels", list(MODEL_CHANNELS[:-1]) + ["jawOpen"]), ("window_frames", 8),
+    ("window_future_frames", 8), ("window_future_frames", "7"),
     ("acoustic_graph", "mini"), ("channels", None), ("fps", "30")])
 def test_bad_records_name_the_key(tmp_path, key, value):
     prefix = str(tmp_path / "gstep_1.model")

@@ -133,6 +133,7 @@ def test_other_values_round_trip(tmp_path):
     ("absolute_reconstruction_loss", "maybe", "True or False"),
     ("audio_feature_type", "mel", "deepspeech"),
     ("feature_profile", "fast", "deepspeech or reference"),
+    ("window_future_frames", "8", "a whole number from -5 to 7"),
     ("num_audio_features", "28", "29"),
     ("num_vertices", "5023", "52"),
     ("subject_for_training", "", "one or more names"),

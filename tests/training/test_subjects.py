@@ -36,7 +36,8 @@ def config(tmp_path):
         verts_mmaps_path=str(data / "data_verts.npy"),
         data2array_verts_path=str(data / "subj_seq_to_idx.pkl"),
         processed_audio_path="", training_data_path=str(data),
-        feature_profile="deepspeech", checkpoint_dir=str(tmp_path / "training"))
+        feature_profile="deepspeech", window_future_frames=7,
+        checkpoint_dir=str(tmp_path / "training"))
 
 
 def sound(num_samples, seed=0):
@@ -95,6 +96,17 @@ def test_every_container(config, extension):
     put_take(config, extension=extension)
     (subject,) = load(config)
     assert abs(len(subject.targets) - 60) <= 1
+
+
+def test_less_look_ahead_pairs_each_target_with_an_earlier_window(config):
+    weights = put_take(config, fps=30)
+    usual, = load(config)
+    config.window_future_frames = -1
+    sooner, = load(config)
+    assert len(usual.targets) == 60 and len(sooner.targets) == len(sooner.valid) == 52
+    np.testing.assert_array_equal(sooner.windows, usual.windows[:52])
+    np.testing.assert_array_equal(sooner.targets, usual.targets[8:])
+    assert len(weights) == 60
 
 
 def test_shorter_of_sound_and_labels_decides(config):

@@ -48,6 +48,7 @@ class SpeechAnimator:
         self.channels = tuple(info["channels"])
         self.fps = info["fps"]
         self.profile = info["feature_profile"]
+        self._future_frames = info["window_future_frames"]
         self._reference_chunk_s = reference_chunk_s
         self._eye_motion_seed = eye_motion_seed
         if tta_copies is None:
@@ -67,7 +68,7 @@ class SpeechAnimator:
         """
         self._features = SpeechFeatureStream(
             self._acoustic_graph, self.profile, sample_rate_hz, self._reference_chunk_s,
-            early_frames)
+            early_frames, self._future_frames)
         self._eye_motion = self.eye_motion(self._eye_motion_seed)
 
     def feed(self, samples):
@@ -86,7 +87,7 @@ class SpeechAnimator:
         """[(what, seconds)] whose sum is how long after its sound a frame comes, at worst."""
         if self.profile == PROFILE_REFERENCE:
             return [("chunk of the reference profile", self._reference_chunk_s)]
-        return look_ahead_s(self._acoustic_graph.num_steps, early_frames)
+        return look_ahead_s(self._acoustic_graph.num_steps, early_frames, self._future_frames)
 
     def eye_motion(self, seed):
         """An EyeMotion for a stream of this network's; None for no seed or a published network."""

@@ -11,18 +11,18 @@ spread, whatever the floor.)
 
 Step t of the acoustic network stands at t * 0.02 s, the client's own convention. Frame i of the
 animation, at i / 30 s, is the linear interpolation there, held after the last step. Window i
-holds frames i-8 .. i+7; before the first and after the last frame those are repeated (a zero
-would say that every letter is certain). There are ceil(N * 30 / 16000) frames.
+holds frames i-8 .. i+7, or for a checkpoint with less look-ahead 16 that end earlier; before the
+first and after the last frame those are repeated (a zero would say that every letter is certain).
+There are ceil(N * 30 / 16000) frames.
 """
 import numpy as np
 
 from utils.common.constants import (ACOUSTIC_FPS, ANIMATION_FPS, CONTEXT_FRAMES,
                                     MFCC_STEP_SAMPLES, MFCC_WINDOW_SAMPLES, NUM_LETTERS,
                                     PROBABILITY_FLOOR, SAMPLE_RATE_HZ, WINDOW_FRAMES,
-                                    WINDOW_PAST_FRAMES)
+                                    WINDOW_FUTURE_FRAMES)
 from utils.deepspeech.acoustic_stream import AcousticStream
 
-FUTURE_FRAMES = WINDOW_FRAMES - 1 - WINDOW_PAST_FRAMES
 MAX_STEP_AFTER_FRAME = 2 / 3.0          # of a step: 50 steps, 30 frames
 
 
@@ -31,11 +31,13 @@ class DeepSpeechFeatures:
 
     early_frames: run the graph as soon as so many more frames can be made, instead of waiting for
     a full run; None waits. The numbers are the same, to two units in the last place.
+    future_frames: window i ends with frame i + future_frames, from MIN_WINDOW_FUTURE_FRAMES on.
     """
 
-    def __init__(self, acoustic_graph, early_frames=None):
+    def __init__(self, acoustic_graph, early_frames=None, future_frames=WINDOW_FUTURE_FRAMES):
         self._acoustic = AcousticStream(acoustic_graph)
         self._early_frames = early_frames
+        self._future_frames = future_frames
         self.reset()
 
     def reset(self):
@@ -60,10 +62,12 @@ class DeepSpeechFeatures:
     def finish(self):
         self._add_steps(self._acoustic.finish())
         self._add_frames(num_animation_frames(self._num_samples))
-        if len(self._frames):
+        if len(self._frames) and self._future_frames > 0:
             self._frames = np.concatenate([self._frames, self._frames[-1:].repeat(
-                FUTURE_FRAMES, axis=0)])
-        return self._ready_windows()
+                self._future_frames, axis=0)])
+        windows = self._ready_windows()
+        # Windows that end before their frame are there for frames after the last one, too.
+        return windows[:len(windows) + min(self._future_frames, 0)]
 
     def _frames_of(self, num_more_steps):
         """How many frames the steps so far and `num_more_steps` make, counted from the start."""
@@ -87,7 +91,8 @@ class DeepSpeechFeatures:
         frames = ((1 - share) * self._steps[np.minimum(before, last)]
                   + share * self._steps[np.minimum(before + 1, last)])      # [n, 29]
         if self._num_frames == 0:
-            frames = np.concatenate([frames[:1].repeat(WINDOW_PAST_FRAMES, axis=0), frames])
+            frames = np.concatenate([
+                frames[:1].repeat(WINDOW_FRAMES - 1 - self._future_frames, axis=0), frames])
         self._frames = np.concatenate([self._frames, frames])
         self._num_frames = num_frames
         next_step = min(self._num_frames * ACOUSTIC_FPS // ANIMATION_FPS - self._first_step, last)
@@ -103,10 +108,10 @@ class DeepSpeechFeatures:
         return windows
 
 
-def look_ahead_s(num_steps, early_frames=None):
+def look_ahead_s(num_steps, early_frames=None, future_frames=WINDOW_FUTURE_FRAMES):
     """[(what, seconds)]: why a frame comes later than its sound; the sum is the worst case.
 
-    num_steps: of the acoustic graph's run; early_frames: see DeepSpeechFeatures.
+    num_steps: of the acoustic graph's run; early_frames, future_frames: see DeepSpeechFeatures.
     """
     if early_frames:
         between_s = float(MAX_STEP_AFTER_FRAME) / ACOUSTIC_FPS
@@ -121,8 +126,8 @@ def look_ahead_s(num_steps, early_frames=None):
     return [("acoustic context, %d vectors" % CONTEXT_FRAMES,
              CONTEXT_FRAMES * MFCC_STEP_SAMPLES / float(SAMPLE_RATE_HZ)),
             ("window of samples of a vector", MFCC_WINDOW_SAMPLES / float(SAMPLE_RATE_HZ)),
-            ("window of the network, %d frames" % FUTURE_FRAMES,
-             FUTURE_FRAMES / float(ANIMATION_FPS)),
+            ("window of the network, %d frames" % future_frames,
+             future_frames / float(ANIMATION_FPS)),
             ("from a frame to the next step", between_s), block]
 
 

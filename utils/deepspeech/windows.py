@@ -12,7 +12,7 @@ profiles it was trained with: `deepspeech` (utils/deepspeech/native_windows.py) 
 import numpy as np
 
 from utils.common.constants import (FEATURE_PROFILES, PROFILE_DEEPSPEECH, REFERENCE_CHUNK_S,
-                                    SAMPLE_RATE_HZ)
+                                    SAMPLE_RATE_HZ, WINDOW_FUTURE_FRAMES)
 from utils.deepspeech.native_windows import DeepSpeechFeatures
 from utils.deepspeech.published_windows import ReferenceFeatures
 
@@ -25,11 +25,12 @@ class SpeechFeatureStream:
       profile: "deepspeech" or "reference".
       sample_rate_hz: of what will be fed: 16000, but with "reference" the recording's own.
       chunk_s: of "reference" only.
-      early_frames: of "deepspeech" only, see DeepSpeechFeatures.
+      early_frames, future_frames: of "deepspeech" only, see DeepSpeechFeatures.
     """
 
     def __init__(self, acoustic_graph, profile, sample_rate_hz=SAMPLE_RATE_HZ,
-                 chunk_s=REFERENCE_CHUNK_S, early_frames=None):
+                 chunk_s=REFERENCE_CHUNK_S, early_frames=None,
+                 future_frames=WINDOW_FUTURE_FRAMES):
         if profile not in FEATURE_PROFILES:
             raise ValueError("feature profile %r is none of %s"
                              % (profile, ", ".join(FEATURE_PROFILES)))
@@ -37,7 +38,7 @@ class SpeechFeatureStream:
             if sample_rate_hz != SAMPLE_RATE_HZ:
                 raise ValueError("the %s profile takes %d Hz, got %s Hz"
                                  % (profile, SAMPLE_RATE_HZ, sample_rate_hz))
-            self._features = DeepSpeechFeatures(acoustic_graph, early_frames)
+            self._features = DeepSpeechFeatures(acoustic_graph, early_frames, future_frames)
         else:
             self._features = ReferenceFeatures(acoustic_graph, sample_rate_hz, chunk_s)
         self._is_finished = False

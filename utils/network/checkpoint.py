@@ -11,7 +11,9 @@ import re
 import shutil
 
 from utils.common.channels import MODEL_CHANNELS
-from utils.common.constants import ANIMATION_FPS, FEATURE_PROFILES, PROFILE_REFERENCE, WINDOW_FRAMES
+from utils.common.constants import (ANIMATION_FPS, FEATURE_PROFILES, MIN_WINDOW_FUTURE_FRAMES,
+                                    PROFILE_DEEPSPEECH, PROFILE_REFERENCE, WINDOW_FRAMES,
+                                    WINDOW_FUTURE_FRAMES)
 from utils.common.errors import UserError
 from utils.common.files import make_folder, write_json
 from utils.common.quiet_tensorflow import tf
@@ -24,7 +26,7 @@ ASIDE_PREFIX = ".part-"
 STEP_NAME = re.compile(r"^gstep_(\d+)\.model$")
 
 RECORD_KEYS = ("feature_profile", "acoustic_graph", "channels", "fps", "window_frames", "config",
-               "data_fingerprint", "package_versions", "step")
+               "data_fingerprint", "package_versions", "step", "window_future_frames")
 NEEDED_RECORD_KEYS = RECORD_KEYS[:5]        # what running a checkpoint takes
 
 # What the readers of TensorFlow 1.15 and 2.x raise on a file that is damaged or something else.
@@ -133,7 +135,7 @@ def read_checkpoint_info(prefix):
     {"name": ..., "sha256": {file name: hex}}, or None where it is not known.
     """
     path = prefix + RECORD_SUFFIX
-    info = dict.fromkeys(RECORD_KEYS)
+    info = dict(dict.fromkeys(RECORD_KEYS), window_future_frames=WINDOW_FUTURE_FRAMES)
     if not os.path.isfile(path):
         info.update(feature_profile=PROFILE_REFERENCE, channels=list(MODEL_CHANNELS),
                     fps=ANIMATION_FPS, window_frames=WINDOW_FRAMES)
@@ -189,6 +191,12 @@ def _check_info(info, path):
            "%d, the rate of this network" % ANIMATION_FPS)
     expect("window_frames", info["window_frames"] == WINDOW_FRAMES,
            "%d, the window of this network" % WINDOW_FRAMES)
+    future = info.get("window_future_frames", WINDOW_FUTURE_FRAMES)     # older records lack it
+    lowest = (MIN_WINDOW_FUTURE_FRAMES if info["feature_profile"] == PROFILE_DEEPSPEECH
+              else WINDOW_FUTURE_FRAMES)
+    expect("window_future_frames", type(future) is int
+           and lowest <= future <= WINDOW_FUTURE_FRAMES,
+           "a whole number from %d to %d" % (lowest, WINDOW_FUTURE_FRAMES))
 
 
 def write_checkpoint_info(prefix, info):

@@ -10,8 +10,9 @@ import difflib
 import os
 
 from utils.common.constants import (DEFAULT_GRAPH, DEFAULT_TRAINING_DATA, FEATURE_PROFILES,
-                                    NUM_BLENDSHAPES, NUM_LETTERS, PROFILE_DEEPSPEECH,
-                                    PROFILE_REFERENCE, REPOSITORY, WINDOW_FRAMES)
+                                    MIN_WINDOW_FUTURE_FRAMES, NUM_BLENDSHAPES, NUM_LETTERS,
+                                    PROFILE_DEEPSPEECH, PROFILE_REFERENCE, REPOSITORY,
+                                    WINDOW_FRAMES, WINDOW_FUTURE_FRAMES)
 from utils.common.errors import UserError
 from utils.common.files import written_aside
 from utils.dataset.published_files import INDEX_NAME, LABELS_NAME, RAW_AUDIO_NAME
@@ -62,6 +63,9 @@ CONFIG = (
     Key(AUDIO, "feature_profile", "choice", PROFILE_DEEPSPEECH, FEATURE_PROFILES, False,
         "deepspeech: features as DeepSpeech's own client makes them; reference: those of the "
         "published checkpoint"),
+    Key(AUDIO, "window_future_frames", "int", WINDOW_FUTURE_FRAMES,
+        (MIN_WINDOW_FUTURE_FRAMES, WINDOW_FUTURE_FRAMES), False,
+        "frames of the window after the output frame; with fewer, live frames come sooner"),
 
     Key(AUDIO, "augmented_copies", "int", 0, (0, 20), False,
         "copies of each training subject to learn from besides it, at another speed, pitch and "
@@ -352,6 +356,11 @@ def _known(value, allowed):
 
 
 def _check_together(config, path):
+    if config.feature_profile != PROFILE_DEEPSPEECH and (
+            config.window_future_frames != WINDOW_FUTURE_FRAMES):
+        raise UserError("%s, section [%s]: window_future_frames = %d; allowed: %d, since "
+                        "feature_profile = %s" % (path, AUDIO, config.window_future_frames,
+                                                  WINDOW_FUTURE_FRAMES, config.feature_profile))
     for name, frames in (("velocity_weight", 2), ("acceleration_weight", 3)):
         if getattr(config, name) > 0.0 and config.num_consecutive_frames < frames:
             raise UserError(

@@ -12,7 +12,8 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-from utils.common.constants import AUDIO_BLOCK_S, PROFILE_DEEPSPEECH, SAMPLE_RATE_HZ
+from utils.common.constants import (AUDIO_BLOCK_S, PROFILE_DEEPSPEECH, SAMPLE_RATE_HZ,
+                                    WINDOW_FUTURE_FRAMES)
 from utils.common.errors import UserError
 from utils.common.files import allow_open_files
 from utils.dataset.recordings import Recording
@@ -124,7 +125,8 @@ def _with_features(config, recordings, acoustic_graph, progress):
     to_make = [(recording, path) for recording, path in zip(recordings, paths)
                if recording.windows is None and read_cached(path) is None]
     _make_features(to_make, acoustic_graph, config.feature_profile, progress)
-    return [_subject(recording, path) for recording, path in zip(recordings, paths)]
+    return [_subject(recording, path, WINDOW_FUTURE_FRAMES - config.window_future_frames)
+            for recording, path in zip(recordings, paths)]
 
 
 def data_fingerprint(subjects):
@@ -143,14 +145,16 @@ def data_fingerprint(subjects):
     return digest.hexdigest()
 
 
-def _subject(recording, path):
+def _subject(recording, path, later_frames):
+    """later_frames: each target goes with the window of so many frames before it."""
     windows = recording.windows if recording.windows is not None else read_cached(path)
-    num_frames = min(len(windows), len(recording.targets))
+    num_frames = min(len(windows), len(recording.targets) - later_frames)
     if num_frames < 1:
         raise UserError("subject %s: %d frames of sound and %d of labels; at least one of both "
                         "is needed" % (recording.name, len(windows), len(recording.targets)))
-    valid = None if recording.valid is None else recording.valid[:num_frames]
-    return Subject(recording.name, windows[:num_frames], recording.targets[:num_frames],
+    frames = slice(later_frames, later_frames + num_frames)
+    valid = None if recording.valid is None else recording.valid[frames]
+    return Subject(recording.name, windows[:num_frames], recording.targets[frames],
                    recording.mask, recording.audio_sha256, valid, recording.labels_sha256,
                    recording.sound)
 

@@ -38,8 +38,8 @@ VALIDATION_INTERVAL_STEPS = 250     # at least this many between two validations
 PICTURE_S = 5.0                     # of one picture of curves
 
 # What a resumed run must share with its beginning: sizes of the network, and the shuffling.
-FIXED_KEYS = ("feature_profile", "speech_encoder_size_factor", "expression_dim",
-              "num_consecutive_frames", "batch_size", "random_seed", "subject_styles",
+FIXED_KEYS = ("feature_profile", "window_future_frames", "speech_encoder_size_factor",
+              "expression_dim", "num_consecutive_frames", "batch_size", "random_seed", "subject_styles",
               "augmented_copies", "weight_average_decay")
 
 # checkpoint: prefix of the best, or of the last where there was no validation yet.
@@ -101,7 +101,8 @@ class Trainer(object):
         self.record = {
             "feature_profile": config.feature_profile, "acoustic_graph": acoustic_graph,
             "channels": list(MODEL_CHANNELS), "fps": ANIMATION_FPS,
-            "window_frames": WINDOW_FRAMES, "config": config.to_dict(),
+            "window_frames": WINDOW_FRAMES, "window_future_frames": config.window_future_frames,
+            "config": config.to_dict(),
             "data_fingerprint": data_fingerprint, "package_versions": package_versions()}
         frame_weights, styles = None, None
         if config.closure_weight > 0.0:
