@@ -2,6 +2,7 @@
 
     python -m tests.measure.live_latency
     python -m tests.measure.live_latency --clicks 60 --fps 60
+    python -m tests.measure.live_latency --checkpoint model/low_latency.model
 
 A track of clicks, each a syllable of speech, goes through a loopback TCP socket into run_live.py
 at the pace at which it is heard, in blocks of 10 ms. Its Live Link packets come back through
@@ -25,11 +26,9 @@ import numpy as np
 from tests.helpers.paths import REPOSITORY
 from utils.animation.animator import SpeechAnimator
 from utils.common.channels import UNREAL_CHANNELS, reorder
-from utils.common.constants import (ACOUSTIC_STEPS, DEFAULT_CHECKPOINT, DEFAULT_GRAPH,
-                                    SAMPLE_RATE_HZ)
+from utils.common.constants import DEFAULT_CHECKPOINT, DEFAULT_GRAPH, SAMPLE_RATE_HZ
 from utils.common.pcm import to_int16
 from utils.common.quiet_tensorflow import tf
-from utils.deepspeech.native_windows import look_ahead_s
 from utils.media.audio import read_audio
 
 BLOCK_S = 0.01
@@ -43,6 +42,7 @@ def get_parser():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clicks", type=int, default=20, help="one a second (%(default)s)")
     parser.add_argument("--fps", type=int, choices=(30, 60), default=30, help="(%(default)s)")
+    parser.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="(%(default)s)")
     return parser
 
 
@@ -106,10 +106,10 @@ def latencies_s(packets, expected, start_s, fps=30):
     return np.array(found)
 
 
-def measured(num_clicks, fps):
+def measured(checkpoint, num_clicks, fps):
     """(lines of the program, latencies in seconds, number of frames there are)."""
     track = to_int16(click_track(num_clicks)).astype(np.float32) / 32768
-    animator = SpeechAnimator(DEFAULT_CHECKPOINT, DEFAULT_GRAPH)
+    animator = SpeechAnimator(checkpoint, DEFAULT_GRAPH)
     expected = np.concatenate([animator.feed(track), animator.finish()])
     expected = reorder(expected, animator.channels, UNREAL_CHANNELS)
     if fps == 60:
@@ -117,7 +117,8 @@ def measured(num_clicks, fps):
                              (expected[1:] + expected[:-1]) / 2, axis=0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
-        process, lines = started(receiver, "--source", "tcp@127.0.0.1:0", "--fps", str(fps))
+        process, lines = started(receiver, "--source", "tcp@127.0.0.1:0", "--fps", str(fps),
+                                 "--tf_model_fname", checkpoint)
         port = [int(line.rsplit(":", 1)[1]) for line in lines if "sound is taken at" in line][0]
         start_s = []
         speaker = threading.Thread(
@@ -134,11 +135,10 @@ def measured(num_clicks, fps):
     return lines, latencies_s(packets, expected, start_s[0], fps), len(expected)
 
 
-def compute_s(early_frames, num_seconds=30):
+def compute_s(animator, early_frames, num_seconds=30):
     """Processor seconds for each call that gave a frame, [n], and for a second of sound."""
     sentence = read_audio(os.path.join(REPOSITORY, "audio", "test_sentence.wav"))
     samples = np.resize(sentence, num_seconds * SAMPLE_RATE_HZ)
-    animator = SpeechAnimator(DEFAULT_CHECKPOINT, DEFAULT_GRAPH)
     animator.start(early_frames=early_frames)
     size, spent_s, total_s = 128, [], time.process_time()
     for first in range(0, len(samples), size):
@@ -152,16 +152,17 @@ def main():
     args = get_parser().parse_args()
     print("TensorFlow %s, Python %d.%d, %d cores" % (
         (tf.__version__,) + sys.version_info[:2] + (os.cpu_count(),)))
-    lines, late_s, num_expected = measured(args.clicks, args.fps)
+    lines, late_s, num_expected = measured(args.checkpoint, args.clicks, args.fps)
     print("\n".join(lines[:-2]))
     print("measured through two sockets, %d of %d frames found: p50 %.0f, p95 %.0f, max %.0f ms"
           % ((len(late_s), num_expected) + tuple(1000 * np.percentile(late_s, (50, 95, 100)))))
     print("\n%-28s %12s %12s %12s %12s" % (
         "the graph runs", "sound-frame", "a frame p50", "p99", "of a core"))
+    animator = SpeechAnimator(args.checkpoint, DEFAULT_GRAPH)
     for name, early_frames in (("when 16 steps are full", None), ("for each frame", 1),
                                ("for every second frame", 2)):
-        spent_s, share = compute_s(early_frames)
-        worst_s = sum(seconds for _, seconds in look_ahead_s(ACOUSTIC_STEPS, early_frames))
+        spent_s, share = compute_s(animator, early_frames)
+        worst_s = sum(seconds for _, seconds in animator.look_ahead_s(early_frames))
         print("%-28s %9.0f ms %9.1f ms %9.1f ms %10.0f %%" % (
             (name, 1000 * worst_s) + tuple(1000 * np.percentile(spent_s, (50, 99)))
             + (100 * share,)))

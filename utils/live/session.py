@@ -69,7 +69,7 @@ def budget(animator, ready, fps):
     rows.append(("compute", ready.compute_s))
     if fps > animator.fps:
         rows.append(("frames between frames", 1.0 / animator.fps - 1.0 / fps))
-    return [(what, seconds) for what, seconds in rows if seconds > 0]
+    return [(what, seconds) for what, seconds in rows if seconds]
 
 
 def budget_lines(rows):
