@@ -11,7 +11,7 @@ the program is believed: frame i belongs to the sound at i / 30 s.
 
 Where the computer is so busy that sound comes with gaps, later frames are none of the file path's:
 few are found then, and the program's own line tells the gaps. The second table has the processor's
-time for a frame, which a busy machine does not lengthen.
+time for a frame, which a busy machine does not lengthen. Linux only: /proc tells what silence costs.
 """
 import argparse
 import os
@@ -34,6 +34,7 @@ from utils.media.audio import read_audio
 BLOCK_S = 0.01
 SYLLABLE = (1.0, 1.25)                  # of the test sentence, in seconds
 HISS = 0.005                            # between the clicks, so that the face does not rest
+SETTLE_S, SILENCE_S = 5.0, 30.0         # after the start; what is measured of silence
 VALUES_AT = -4 * 61                     # of a Live Link packet: its last 61 floats
 
 
@@ -135,6 +136,26 @@ def measured(checkpoint, num_clicks, fps):
     return lines, latencies_s(packets, expected, start_s[0], fps), len(expected)
 
 
+def processor_s(pid):
+    with open("/proc/%d/stat" % pid) as stream:
+        fields = stream.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def share_in_silence():
+    """Processor seconds a second of a program that hears nothing and sends to two tools."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        process, _ = started(receiver, "--source", "tcp@127.0.0.1:0", "--to", "vmc")
+        time.sleep(SETTLE_S)
+        before_s = processor_s(process.pid)
+        time.sleep(SILENCE_S)
+        spent_s = processor_s(process.pid) - before_s
+        process.terminate()
+        process.communicate()
+    return spent_s / SILENCE_S
+
+
 def compute_s(animator, early_frames, num_seconds=30):
     """Processor seconds for each call that gave a frame, [n], and for a second of sound."""
     sentence = read_audio(os.path.join(REPOSITORY, "audio", "test_sentence.wav"))
@@ -166,6 +187,7 @@ def main():
         print("%-28s %9.0f ms %9.1f ms %9.1f ms %10.0f %%" % (
             (name, 1000 * worst_s) + tuple(1000 * np.percentile(spent_s, (50, 99)))
             + (100 * share,)))
+    print("of a core in silence, two tools: %.1f %%" % (100 * share_in_silence()))
 
 
 if __name__ == "__main__":

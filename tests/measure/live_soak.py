@@ -17,7 +17,7 @@ import time
 import numpy as np
 
 from tests.helpers.paths import REPOSITORY
-from tests.measure.live_latency import started, values_of
+from tests.measure.live_latency import processor_s, started, values_of
 from utils.animation.animator import SpeechAnimator
 from utils.common.channels import UNREAL_CHANNELS, reorder
 from utils.common.constants import DEFAULT_CHECKPOINT, DEFAULT_GRAPH, SAMPLE_RATE_HZ
@@ -53,12 +53,6 @@ def frames_of(path):
 def memory_mb(pid):
     with open("/proc/%d/status" % pid) as stream:
         return int([line for line in stream if line.startswith("VmRSS")][0].split()[1]) / 1000.0
-
-
-def processor_s(pid):
-    with open("/proc/%d/stat" % pid) as stream:
-        fields = stream.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
 def frame_number(packet):
