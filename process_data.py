@@ -23,7 +23,7 @@ import sys
 
 from utils.common.constants import DEFAULT_TRAINING_DATA
 from utils.common.errors import UserError, run_script
-from utils.common.script_flags import python_command, quoted, whole_number
+from utils.common.script_flags import add_scheduler_flag, python_command, quoted, whole_number
 from utils.dataset.label_kinds import LABEL_KINDS
 from utils.formats.flags import add_live_link_sides_flag
 
@@ -60,6 +60,7 @@ def get_parser():
                         help="take labels whose place in the sound is not sure")
     parser.add_argument("--processes", type=whole_number(1), metavar="N",
                         help="recordings at a time (default: one for each core)")
+    add_scheduler_flag(parser)
     parser.add_argument("--hold_out", type=share, metavar="SHARE",
                         help="keep the last SHARE (0.1, say) of each subject for validation; "
                              "default: the last subject validates; of a single one, 0.1 does")
@@ -98,9 +99,12 @@ def main():
         labels=args.labels, landmarker_path=landmarker_path(args), fix_offset=args.fix_offset,
         neutral_path=args.neutral, calibrate=False if args.no_calibration else None,
         smooth=not args.no_smoothing, force=args.force, live_link_sides=args.live_link_sides)
+    # On a cluster, all workers that there are.
+    num_processes = args.processes or (
+        os.cpu_count() or 1 if args.scheduler in (None, "local") else None)
     summary = process_folder(
         args.training_data_path, dataset_path, options,
-        args.processes or os.cpu_count() or 1, args.hold_out)
+        num_processes, args.hold_out, scheduler=args.scheduler)
     print(summary_table(summary))
     for name, record in summary.subjects.items():
         if "held_out_of" not in record:

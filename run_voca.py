@@ -4,6 +4,7 @@
     python run_voca.py --audio_fname speech.mp3         any file that ffmpeg reads
     python run_voca.py --audio_fname takes --jobs 4     all sounds below a folder, four at a time
     python run_voca.py --audio_fname 'takes/*.wav'      all that fit a pattern, in quotes
+    python run_voca.py --audio_fname takes --scheduler tcp://head:8786      on a cluster
     python run_voca.py --tf_model_fname ./training/checkpoints --audio_fname speech.wav
     python run_voca.py --tf_model_fname './model/gstep_199800.model' \\
         --ds_fname './ds_graph/deepspeech-0.5.0-models/output_graph.tflite' \\
@@ -37,7 +38,8 @@ import os
 
 from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, MAX_FPS, MIN_FPS
 from utils.common.errors import run_script
-from utils.common.script_flags import add_eye_flags, add_model_flags, frame_rate, whole_number
+from utils.common.script_flags import (add_eye_flags, add_model_flags, add_scheduler_flag,
+                                       frame_rate, whole_number)
 from utils.editing.flags import add_edit_flags, check_edit_flags
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
 
@@ -54,6 +56,7 @@ def get_parser():
                              "./animation_output, and <audio name> below it")
     parser.add_argument("--jobs", type=whole_number(1), metavar="N",
                         help="of many sounds: how many at a time (one for every two cores)")
+    add_scheduler_flag(parser)
     parser.add_argument("--modified_only", action="store_true",
                         help="of many sounds: leave what other settings made of the same sound")
     parser.add_argument("--fps", type=frame_rate(MIN_FPS, MAX_FPS), default=ANIMATION_FPS,
@@ -107,9 +110,9 @@ def main():
             parser.error("--merge is of one take; give one sound to --audio_fname")
         animate_many(args)
         return
-    if args.jobs is not None or args.modified_only:
-        parser.error("--jobs and --modified_only are of a folder or a pattern, and %s is neither"
-                     % args.audio_fname)
+    if args.jobs is not None or args.modified_only or args.scheduler is not None:
+        parser.error("--jobs, --scheduler and --modified_only are of a folder or a pattern, and %s "
+                     "is neither" % args.audio_fname)
     from utils.batch.one_sound import animate_sound, load_animator
     written = animate_sound(args, args.audio_fname, args.out_path, load_animator)
     print("wrote:")

@@ -74,6 +74,14 @@ def test_a_failure_leaves_nothing_and_a_killed_run_no_parts(sound):
     assert sorted(os.listdir(sound.out_path)) == ["face.npz", RECORD_NAME]
 
 
+def test_two_workers_are_never_at_one_sound(sound):
+    with recorded(sound, SETTINGS):
+        with pytest.raises(UserError, match="is in use: run_voca.py .*another --out_path"):
+            make(sound, {"fps": 60})
+    make(sound, {"fps": 60})
+    assert sorted(os.listdir(sound.out_path)) == ["face.npz", RECORD_NAME]
+
+
 def test_a_folder_of_another_sound_is_refused(sound, tmp_path):
     make(sound, SETTINGS)
     other = Sound(str(tmp_path / "b" / "a.wav"), "a.wav", sound.out_path)
@@ -94,7 +102,7 @@ def test_the_settings_are_what_decides_on_the_files(tmp_path):
     plain = settings()
     assert json.loads(json.dumps(plain)) == plain
     assert settings("--audio_fname", "x", "--out_path", "y", "--jobs", "3",
-                    "--modified_only") == plain
+                    "--scheduler", "local", "--modified_only") == plain
     for flags in (("--fps", "60"), ("--no_preview",), ("--seed", "1"), ("--gain", "jawOpen=2"),
                   ("--formats", "csv"), ("--page",), ("--tta_copies", "1")):
         assert settings(*flags) != plain, flags

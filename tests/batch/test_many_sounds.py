@@ -1,9 +1,16 @@
 """run_voca.py on a folder: each sound's files are those of a single run, to the bit."""
+import contextlib
+import glob
+import json
 import os
+import shutil
+import threading
+import time
 
 import numpy as np
 import pytest
 
+from tests.helpers.cluster import Cluster
 from tests.helpers.paths import REPOSITORY
 from tests.helpers.scripts import run_here
 from utils.batch import many_sounds
@@ -22,6 +29,10 @@ def samples():
 
 @pytest.fixture
 def in_this_process(monkeypatch):
+    use_this_process(monkeypatch)
+
+
+def use_this_process(monkeypatch):
     """run_tasks without processes, which take seconds to import TensorFlow."""
     def run(function, tasks, num_processes, num_tries):
         for number, task in enumerate(tasks):
@@ -30,15 +41,15 @@ def in_this_process(monkeypatch):
             except many_sounds.UserError as error:
                 yield Event(number, "failed", str(error))
     monkeypatch.setattr(many_sounds, "run_tasks", run)
-    monkeypatch.setattr(many_sounds, "_loaded", [])
+    monkeypatch.setattr(many_sounds, "_loaded", {})
 
 
-def contents(folder):
-    """{path below folder: bytes} of all its files but the records."""
+def contents(folder, with_records=False):
+    """{path below folder: bytes} of all its files."""
     found = {}
     for place, _, names in os.walk(str(folder)):
         for name in names:
-            if name != RECORD_NAME:
+            if with_records or name != RECORD_NAME:
                 path = os.path.join(place, name)
                 with open(path, "rb") as stream:
                     found[os.path.relpath(path, str(folder))] = stream.read()
@@ -71,6 +82,42 @@ def test_many_sounds_are_as_single_ones_and_one_that_fails_stops_none(tmp_path, 
     status, out, err = run_many(tmp_path)
     assert (status, err) == (0, "")
     assert "2 of the sounds are done" in out and "0 of 2 sounds made" in out
+
+
+def test_a_cluster_whose_worker_is_killed_makes_the_same_files(tmp_path, samples, monkeypatch):
+    """Three worker processes; one is killed at its first sound, in the middle of it."""
+    for number in range(9):
+        write_wav(str(tmp_path / "in" / ("%d.wav" % number)), samples[1000 * number:][:6000])
+    killed = []
+
+    def kill_first(workers):
+        """The worker that has written the record of a sound that is not whole yet."""
+        while not killed:
+            for lock in glob.glob(str(tmp_path / "out" / "*" / ".lock")):
+                with contextlib.suppress(OSError, ValueError), open(lock) as stream:
+                    pid = json.load(stream)["pid"]
+                    for process in workers:
+                        if process.pid == pid:
+                            process.kill()
+                            killed.append(os.path.basename(os.path.dirname(lock)))
+                            return
+            time.sleep(0.005)
+
+    with Cluster(tmp_path) as cluster:
+        workers = [cluster.add_worker() for _ in range(3)]
+        thread = threading.Thread(target=kill_first, args=(workers,), daemon=True)
+        thread.start()
+        status, out, err = run_many(tmp_path, "--scheduler", cluster.address)
+        thread.join(10.0)
+        assert killed and [process.poll() for process in workers].count(-9) == 1
+    assert (status, "9 of 9 sounds made" in out) == (0, True), (out, err)
+    assert err.count("\n") == 1 and err.startswith(
+        "warning: %s.wav: its worker tcp://" % killed[0]) and "it is tried again" in err
+    in_cluster = contents(tmp_path / "out", with_records=True)
+    shutil.rmtree(str(tmp_path / "out"))
+    use_this_process(monkeypatch)
+    assert run_many(tmp_path)[0] == 0
+    assert in_cluster == contents(tmp_path / "out", with_records=True)
 
 
 def test_only_what_changed_is_made_again(tmp_path, samples, in_this_process):
@@ -110,7 +157,7 @@ def test_a_process_that_is_killed_is_told_and_its_sound_tried_again(tmp_path, sa
     monkeypatch.setattr(many_sounds, "run_tasks", run)
     status, out, err = run_many(tmp_path)
     assert status == 1 and seen == [2] and "1 of 2 sounds made" in out
-    assert "warning: a.wav: its process was killed by signal 9; it is tried once more\n" in err
+    assert "warning: a.wav: its process was killed by signal 9; it is tried again\n" in err
     assert "failed: a.wav: its process was killed by signal 9\n" in err
 
 
@@ -123,7 +170,9 @@ def test_what_no_sound_can_be_animated_with_is_told_once(tmp_path, samples, in_t
 
 
 @pytest.mark.parametrize("flags, told", [
-    (("--jobs", "2"), "are of a folder or a pattern"), (("--modified_only",), "is neither"),
+    (("--jobs", "2"), "are of a folder or a pattern"),
+    (("--scheduler", "local"), "are of a folder or a pattern"),
+    (("--scheduler", "head"), "expected local, tcp://host:port"), (("--modified_only",), "is neither"),
     (("--audio_fname", "audio", "--merge", "x.csv"), "--merge is of one take"),
     (("--jobs", "0"), "0 is not 1 or more")])
 def test_flags_that_do_not_fit(flags, told):

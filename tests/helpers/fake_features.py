@@ -1,11 +1,11 @@
 """A stand-in for the acoustic network, for tests of what surrounds it."""
 import numpy as np
 
-from utils.common.constants import ANIMATION_FPS
+from utils.common.constants import ANIMATION_FPS, WINDOW_FRAMES, WINDOW_PAST_FRAMES
 
 
 class FakeStream(object):
-    """Stands for the acoustic network: window i holds the mean level of animation frame i."""
+    """Stands for the acoustic network: frame i has its mean level i."""
 
     made = []                           # one entry for every recording that went through
 
@@ -22,4 +22,7 @@ class FakeStream(object):
         samples = np.concatenate(self.samples)
         num_frames = int(np.ceil(len(samples) * ANIMATION_FPS / float(self.rate_hz)))
         levels = [np.abs(part).mean() for part in np.array_split(samples, num_frames)]
-        return np.tile(np.float32(levels)[:, np.newaxis, np.newaxis], (1, 16, 29))
+        rows = np.float32(levels[:1] * WINDOW_PAST_FRAMES + levels
+                          + levels[-1:] * (WINDOW_FRAMES - 1 - WINDOW_PAST_FRAMES))
+        windows = np.stack([rows[frame:frame + WINDOW_FRAMES] for frame in range(num_frames)])
+        return np.tile(windows[:, :, np.newaxis], (1, 1, 29))               # [frames, 16, 29]

@@ -47,7 +47,7 @@ def write_features(folder):
     random = np.random.RandomState(0)
     for number in range(NUM_SUBJECTS):
         windows = random.uniform(-14.0, 0.0, (SUBJECT_FRAMES, WINDOW_FRAMES, NUM_LETTERS))
-        write_cached(os.path.join(folder, "%d-features.npy" % number), [windows])
+        write_cached(folder, [(os.path.join(folder, "%d-features.npy" % number), [windows])])
 
 
 def read_subjects(folder):

@@ -311,6 +311,26 @@ def renew(folder, **changes):
                                      progress=False, **changes)
 
 
+def test_a_dataset_made_by_dask_is_the_same(tmp_path):
+    pytest.importorskip("distributed", reason="distributed is not installed "
+                        "(pip install -r requirements-cluster.txt)")
+    made = []
+    for flags in ((), ("--scheduler", "local", "--processes", "2")):
+        folder = tmp_path / ("cluster" if flags else "processes") / "me"
+        folder.mkdir(parents=True)
+        for name in "ab":
+            put_npz(folder, name)
+        (folder / "bad.wav").write_bytes(b"no sound" * 99)
+        # Relative paths: workers stand elsewhere.
+        status, out, err = run_here("process_data.py", "--training_data_path", "me", *flags,
+                                    folder=str(folder.parent))
+        assert status == 1 and err.endswith("error: 1 of 3 subjects failed; the others are "
+                                            "written\n"), err
+        path = folder / "dataset"
+        made.append({file[len(str(path)):]: open(file, "rb").read() for file in state_of(path)})
+    assert len(made[0]) == 10 and made[0] == made[1]
+
+
 def test_the_script_writes_dataset_config_and_summary(made):
     folder, out = made
     dataset = Dataset(str(folder / "dataset"))

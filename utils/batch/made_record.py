@@ -6,18 +6,19 @@ one that ended, whatever an earlier run had left there.
 """
 import contextlib
 import glob
-import hashlib
 import json
 import os
 
-from utils.common.constants import REPOSITORY
 from utils.common.errors import UserError
 from utils.common.files import sha256_of_file, write_json
+from utils.common.folder_lock import LOCK_NAME, folder_lock
+from utils.common.program import sha256_of_program
 from utils.formats.gltf import DEFAULT_AVATAR
 
 RECORD_NAME = "made_from.json"
 NEW, DONE, OTHER_SETTINGS = "new", "done", "other settings"
-NO_SETTINGS = ("audio_fname", "out_path", "jobs", "modified_only")      # flags that make no file
+# Flags that decide on no file.
+NO_SETTINGS = ("audio_fname", "out_path", "jobs", "modified_only", "scheduler")
 FILES = ("avatar", "neutral", "merge")                                  # flags that name one
 
 
@@ -36,7 +37,7 @@ def settings_of(args):
         settings["ds_fname"] = _sha256(args.ds_fname)
     settings["tf_model_fname"] = {os.path.basename(path): _sha256(path)
                                   for path in _checkpoint_files(args.tf_model_fname)}
-    settings["program"] = _sha256_of_program()
+    settings["program"] = sha256_of_program()
     return json.loads(json.dumps(settings))             # tuples are lists, as they are read back
 
 
@@ -68,26 +69,32 @@ def recorded(sound, settings):
 
     What a killed run left half-written in the folder is removed first. Where the block fails
     and has written nothing, the folder is as it was, but for the record of what was there.
+    Raises UserError where another process is at this very sound: a worker of a cluster, say,
+    whose run was stopped.
     """
-    path = os.path.join(sound.out_path, RECORD_NAME)
-    stamp = _stamp(sound.path)              # before it is read: a change from now on is seen
     had_folder = os.path.isdir(sound.out_path)
-    for aside in glob.glob(os.path.join(glob.escape(sound.out_path), ".part-*")):
-        os.remove(aside)
-    record = {"sound": os.path.abspath(sound.path), "bytes": stamp[0], "changed_ns": stamp[1],
-              "settings": settings, "files": []}
-    write_json(path, record)
-    files = []
     try:
-        yield files
+        with folder_lock(sound.out_path, "run_voca.py",
+                         "wait for it, or give another --out_path"):
+            files, path = [], os.path.join(sound.out_path, RECORD_NAME)
+            num_bytes, changed_ns = _stamp(sound.path)      # before the sound is read
+            record = {"sound": os.path.abspath(sound.path), "bytes": num_bytes,
+                      "changed_ns": changed_ns, "settings": settings, "files": []}
+            for aside in glob.glob(os.path.join(glob.escape(sound.out_path), ".part-*")):
+                os.remove(aside)
+            write_json(path, record)
+            try:
+                yield files
+            except BaseException:
+                if set(os.listdir(sound.out_path)) <= {RECORD_NAME, LOCK_NAME}:
+                    os.remove(path)
+                raise
+            write_json(path, dict(record, files=[os.path.basename(name) for name in files]))
     except BaseException:
-        if os.listdir(sound.out_path) == [RECORD_NAME]:
-            os.remove(path)
-            if not had_folder:
-                with contextlib.suppress(OSError):
-                    os.removedirs(sound.out_path)
+        if not had_folder and not os.path.isdir(sound.out_path):
+            with contextlib.suppress(OSError):
+                os.removedirs(os.path.dirname(sound.out_path))
         raise
-    write_json(path, dict(record, files=[os.path.basename(name) for name in files]))
 
 
 def _is_same_file(path, other):
@@ -121,13 +128,3 @@ def _sha256(path):
         return sha256_of_file(path)
     except OSError as error:
         raise UserError("cannot read %s: %s; check the path" % (path, error.strerror))
-
-
-def _sha256_of_program():
-    """Of the source of this program: another version may give other files."""
-    digest = hashlib.sha256()
-    packages = os.path.join(glob.escape(REPOSITORY), "utils", "*")
-    for path in sorted(glob.glob(os.path.join(packages, "*.py"))
-                       + glob.glob(os.path.join(packages, "viewer", "*"))):
-        digest.update(_sha256(path).encode("ascii"))
-    return digest.hexdigest()

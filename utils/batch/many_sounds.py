@@ -1,7 +1,9 @@
 """The sounds of a folder or a pattern, animated in processes that load network and graph once."""
+import argparse
 import collections
 import contextlib
 import io
+import json
 import os
 import sys
 import time
@@ -9,21 +11,23 @@ import time
 from tqdm import tqdm
 
 from utils.animation.audio_file import OUT_ROOT
-from utils.batch.made_record import DONE, OTHER_SETTINGS, recorded, settings_of, state_of
+from utils.batch.made_record import (DONE, FILES, OTHER_SETTINGS, recorded, settings_of,
+                                     state_of)
 from utils.batch.one_sound import animate_sound, load_animator
 from utils.batch.sounds import find_sounds
 from utils.common.errors import UserError, print_warning
-from utils.common.folder_lock import folder_lock
+from utils.common.folder_lock import LOCK_NAME, folder_lock
 from utils.common.worker_processes import run_tasks
 
 CORES_A_JOB = 2                     # network and graph share theirs among two at most
 NUM_TRIES = 2                       # for a sound whose process is killed
+PATH_FLAGS = FILES + ("tf_model_fname", "ds_fname")     # flags that name a file or a folder
 
 # said, warned: the lines that one sound had for stdout and stderr. unusable: why no sound at all
 # can be animated, or None.
 Outcome = collections.namedtuple("Outcome", "said warned unusable")
 
-_loaded = []                        # the SpeechAnimator of this process, once it has one
+_loaded = {}                        # settings as JSON: the SpeechAnimator of this process
 
 
 def animate_many(args):
@@ -35,7 +39,6 @@ def animate_many(args):
     out_root = args.out_path or OUT_ROOT
     sounds = find_sounds(args.audio_fname, out_root, print_warning)
     settings = settings_of(args)
-    num_jobs = args.jobs or max(1, (os.cpu_count() or 1) // CORES_A_JOB)
     started_s = time.time()
     with folder_lock(out_root, "run_voca.py", "wait for it, or give another --out_path"):
         failures, states = collections.OrderedDict(), {}
@@ -47,7 +50,7 @@ def animate_many(args):
         left = [OTHER_SETTINGS, DONE] if args.modified_only else [DONE]
         to_make = [sound for sound in sounds if states.get(sound, DONE) not in left]
         _print_kept(collections.Counter(states.values()), args.modified_only)
-        _run(to_make, args, settings, num_jobs, failures)
+        _run(to_make, args, settings, out_root, failures)
     num_made = len(to_make) - sum(sound.name in failures for sound in to_make)
     print("%d of %d sounds made in %.1f s, %d failed; their folders are in %s"
           % (num_made, len(sounds), time.time() - started_s, len(failures), out_root))
@@ -66,21 +69,21 @@ def _print_kept(num_of, modified_only):
             num_of[OTHER_SETTINGS], "left as they are" if modified_only else "they are made again"))
 
 
-def _run(sounds, args, settings, num_jobs, failures):
+def _run(sounds, args, settings, out_root, failures):
     """Animate the Sounds; a line each. `failures` gets {name: line} of those that fail."""
     # The longest first, so that no process is left alone with it at the end.
     sizes = {sound: _num_bytes(sound.path) for sound in sounds}
     order = sorted(sounds, key=lambda sound: -sizes[sound])
-    tasks = [(args, sound, settings) for sound in order]
+    run, tasks, num_jobs = _runner(args, order, settings, out_root)
     num_done = 0
     with tqdm(total=sum(sizes.values()), disable=None if sounds else True, leave=False,
               bar_format="{desc}: {percentage:.0f} %, {elapsed} gone, {remaining} left",
               desc="0 of %d sounds" % len(sounds)) as bar, contextlib.closing(
-                  run_tasks(animate_one, tasks, num_jobs, NUM_TRIES)) as events:
+                  run(animate_one, tasks, num_jobs, NUM_TRIES)) as events:
         for number, kind, value in events:
             sound = order[number]
             if kind == "again":
-                tqdm.write("warning: %s: %s; it is tried once more" % (sound.name, value),
+                tqdm.write("warning: %s: %s; it is tried again" % (sound.name, value),
                            file=sys.stderr)
                 continue
             if kind == "done" and value.unusable:
@@ -99,6 +102,25 @@ def _run(sounds, args, settings, num_jobs, failures):
             bar.update(sizes[sound])
 
 
+def _runner(args, sounds, settings, out_root):
+    """(a function as run_tasks, its tasks, how many of them at a time or None for all workers)."""
+    num_jobs = args.jobs or max(1, (os.cpu_count() or 1) // CORES_A_JOB)
+    if args.scheduler is None:
+        return run_tasks, [(args, sound, settings) for sound in sounds], num_jobs
+    from utils.common.dask_workers import LOCAL, runner_on      # reads all of this program
+    named = {name: os.path.abspath(getattr(args, name)) for name in PATH_FLAGS
+             if getattr(args, name) is not None}
+    args_there = argparse.Namespace(**dict(vars(args), **named))
+    tasks = [(args_there, sound._replace(path=os.path.abspath(sound.path),
+                                         out_path=os.path.abspath(sound.out_path)), settings)
+             for sound in sounds]
+    # One sound of each folder, and what this run writes into its own.
+    to_see = {os.path.dirname(sound.path): sound.path for sound in sounds}
+    run = runner_on(args.scheduler, [os.path.join(out_root, LOCK_NAME)] + sorted(
+        path for path in to_see.values() if os.path.isfile(path)))
+    return run, tasks, num_jobs if args.scheduler == LOCAL else args.jobs
+
+
 def _num_bytes(path):
     """Of a file, 1 at least, by which the work is shared out and the time left is told."""
     try:
@@ -111,11 +133,14 @@ def animate_one(_, args, sound, settings):
     """Of run_tasks: the files of one Sound, with their record; an Outcome."""
     said, warned = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(warned):
-        if not _loaded:
+        # A worker of a cluster outlives a run, and the next one may have another checkpoint.
+        key = json.dumps(settings, sort_keys=True)
+        if key not in _loaded:
+            _loaded.clear()
             try:
-                _loaded.append(load_animator(args))
+                _loaded[key] = load_animator(args)
             except UserError as error:
                 return Outcome([], [], str(error))
         with recorded(sound, settings) as files:
-            files += animate_sound(args, sound.path, sound.out_path, lambda _: _loaded[0])
+            files += animate_sound(args, sound.path, sound.out_path, lambda _: _loaded[key])
     return Outcome(said.getvalue().splitlines(), warned.getvalue().splitlines(), None)

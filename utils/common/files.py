@@ -63,11 +63,25 @@ def sha256_of_file(path):
     return digest.hexdigest()
 
 
+def _most_maps():
+    """How many memory maps Linux lets a process have; None where no such limit is told."""
+    try:
+        with open("/proc/sys/vm/max_map_count") as stream:
+            return int(stream.read())
+    except (OSError, ValueError):
+        return None
+
+
 def allow_open_files(count):
     """Let this process hold `count` files, each memory map being one, as far as the system lets.
 
     UserError where it does not.
     """
+    num_maps = _most_maps()
+    if num_maps is not None and count + FILES_BESIDE > num_maps:
+        raise UserError("%d memory maps are needed and the system lets a process have %d; raise "
+                        "that (sysctl vm.max_map_count), join recordings, or take fewer subjects"
+                        % (count, num_maps))
     if resource is None:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,6 +1,7 @@
 """The flags that several scripts have, and how scripts are named in what they print."""
 import argparse
 import os
+import re
 
 from utils.common.constants import (DEFAULT_CHECKPOINT, DEFAULT_EYE_SEED, DEFAULT_GRAPH,
                                     TTA_COPIES, repository_path)
@@ -34,6 +35,22 @@ def add_eye_flags(parser):
                         help="add no blinks and brow raises to what the network says")
     parser.add_argument("--seed", type=seed, default=DEFAULT_EYE_SEED,
                         help="of the blinks and brow raises (%(default)s)")
+
+
+def add_scheduler_flag(parser):
+    """Add --scheduler to an argparse parser: None, "local" or an address."""
+    parser.add_argument("--scheduler", type=scheduler, metavar="ADDRESS",
+                        help="run on the workers of Dask's distributed scheduler: local, or one "
+                             "that you trust at tcp://host:port or tls://host:port "
+                             "(docs/cluster.md)")
+
+
+def scheduler(text):
+    """argparse type of --scheduler."""
+    if text != "local" and not re.match(r"(tcp|tls)://[^/\s]+:[0-9]{1,5}$", text):
+        raise argparse.ArgumentTypeError(
+            "%r; expected local, tcp://host:port or tls://host:port" % text)
+    return text
 
 
 def seed(text):

@@ -98,12 +98,14 @@ def _work(function, connection):
     tasks = queue.Queue()
     threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
     for task in iter(tasks.get, NO_MORE):
-        connection.send(_outcome(function, task, connection))
+        connection.send(outcome_of(function, task,
+                                   lambda value: connection.send(("progress", value))))
 
 
-def _outcome(function, task, connection):
+def outcome_of(function, task, report):
+    """("done", what `function` returned) or ("failed", one line) of one task, whatever it does."""
     try:
-        return "done", function(lambda value: connection.send(("progress", value)), *task)
+        return "done", function(report, *task)
     except UserError as error:
         return "failed", " ".join(str(error).split())
     except Exception as error:          # one task's bug must not stop the others: told, by name

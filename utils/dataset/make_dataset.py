@@ -2,6 +2,7 @@
 import collections
 import concurrent.futures
 import os
+import sys
 import unicodedata
 
 import numpy as np
@@ -10,6 +11,7 @@ from tqdm import tqdm
 from utils.common.constants import ANIMATION_FPS
 from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
+from utils.common.folder_lock import LOCK_NAME
 from utils.common.worker_processes import run_tasks
 from utils.dataset.label_kinds import PUBLISHED, TRACKER
 from utils.dataset.label_sources import find_label_source, neutral_take_of
@@ -35,7 +37,8 @@ CUT_STEP_FRAMES = 3                             # so that a cut falls on a sampl
 PROBES_AT_ONCE = 4
 
 
-def process_folder(folder, dataset_path, options, num_processes, hold_out=None, progress=True):
+def process_folder(folder, dataset_path, options, num_processes, hold_out=None, progress=True,
+                   scheduler=None):
     """Make or renew the dataset of the recordings in `folder`.
 
     What is there already, made from the same files by the same options, is left as it is.
@@ -43,10 +46,11 @@ def process_folder(folder, dataset_path, options, num_processes, hold_out=None, 
 
     Args:
       options: utils.dataset.make_subject.Options.
-      num_processes: recordings at a time.
+      num_processes: recordings at a time; None with a scheduler's address: all its workers.
       hold_out: share of each subject's end that becomes the subject NAME_held_out; None: only
         where there is but one subject, DEFAULT_HOLD_OUT of it.
       progress: show a bar in seconds of media, on stderr.
+      scheduler: Dask's, as utils.common.dask_workers takes it; None: processes of our own.
     Returns the Summary. Raises UserError where nothing can be processed at all; the dataset
     that was there before is then as it was.
     """
@@ -64,7 +68,7 @@ def process_folder(folder, dataset_path, options, num_processes, hold_out=None, 
         redone = []
         try:
             for source, record, failure in _run(to_make, options, dataset_path, num_processes,
-                                                progress):
+                                                progress, scheduler):
                 if failure is not None:
                     failures[source.name] = failure
                 else:
@@ -247,22 +251,25 @@ def _with_track(source, earlier):
 
 # ---- the work
 
-def _run(sources, options, dataset_path, num_processes, progress):
+def _run(sources, options, dataset_path, num_processes, progress, scheduler):
     """Yield (source, record or None, failure or None) as recordings are done."""
     if not sources:
         return
     durations_s = _durations_s(sources)
     done_s = [0.0] * len(sources)
-    tasks = [(source, options, dataset_path) for source in sources]
+    run, tasks = _runner(sources, options, dataset_path, scheduler)
     # The longest first, so that no process is left alone with it at the end.
     order = sorted(range(len(sources)), key=lambda number: -durations_s[number])
     with tqdm(total=round(sum(durations_s), 1), unit="s", disable=not progress or None,
               desc="%d subjects" % len(sources),
               bar_format="{desc}: {n:.0f} of {total:.0f} s of media, {elapsed} gone, "
                          "{remaining} left") as bar:
-        for event in run_tasks(process_recording, [tasks[number] for number in order],
-                               num_processes):
+        for event in run(process_recording, [tasks[number] for number in order], num_processes):
             number = order[event.number]
+            if event.kind == "again":
+                tqdm.write("warning: %s: %s; it is tried again"
+                           % (sources[number].name, event.value), file=sys.stderr)
+                continue
             now_s = (min(event.value, durations_s[number]) if event.kind == "progress"
                      else durations_s[number])
             bar.update(now_s - done_s[number])
@@ -271,6 +278,22 @@ def _run(sources, options, dataset_path, num_processes, progress):
                 yield sources[number], event.value, None
             elif event.kind == "failed":
                 yield sources[number], None, event.value
+
+
+def _runner(sources, options, dataset_path, scheduler):
+    """(a function as run_tasks, its tasks)."""
+    if scheduler is None:
+        return run_tasks, [(source, options, dataset_path) for source in sources]
+    from utils.common.dask_workers import runner_on             # reads all of this program
+    options = options._replace(**{name: os.path.abspath(path) for name, path in (
+        ("landmarker_path", options.landmarker_path), ("neutral_path", options.neutral_path))
+                                  if path is not None})
+    tasks = [(source._replace(media_path=os.path.abspath(source.media_path),
+                              label_path=os.path.abspath(source.label_path)),
+              options, os.path.abspath(dataset_path)) for source in sources]
+    # A recording, and what this run writes into the dataset.
+    return runner_on(scheduler, [sources[0].media_path, os.path.join(dataset_path, LOCK_NAME)]
+                     ), tasks
 
 
 def _durations_s(sources):

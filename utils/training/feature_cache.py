@@ -1,17 +1,22 @@
 """Windows of speech features on disk: computed once a recording, memory-mapped after.
 
-One .npy per subject, float32 [frames, 16, 29], named <subject>-<key>.npy. The key says from
-what it was made, so a cache of other audio, graph or profile is not found and made anew; the
-subject's older files are then removed. A file appears under its name only when it is whole, so
-an interrupted extraction goes on with the first subject that has none.
+One .npy per subject, named <subject>-<key>.npy. Where each window is the one before it, moved on
+by a row, as in the deepspeech profile, the rows are stored once: float32 [frames + 15, 29], a
+sixteenth of the windows; else float32 [frames, 16, 29]. The key says from what a file was made, so
+a cache of other audio, graph or profile is not found and made anew; the subject's older files are
+then removed. A file appears under its name only when it is whole, so an interrupted extraction
+goes on with the first subject that has none.
 """
+import collections
 import glob
 import hashlib
 import os
 import re
 import time
 
-from utils.common.constants import WINDOW_SHAPE
+import numpy as np
+
+from utils.common.constants import NUM_LETTERS, WINDOW_FRAMES, WINDOW_SHAPE
 from utils.common.files import make_folder, written_aside
 from utils.common.npy_stream import read_npy, write_npy
 
@@ -30,19 +35,62 @@ def cache_path(folder, subject_name, key):
 
 
 def read_cached(path):
-    """The windows float32 [frames, 16, 29] at `path`, memory-mapped; None if it holds none."""
+    """The windows float32 [frames, 16, 29] at `path`, memory-mapped, read-only; None if none."""
     windows = read_npy(path, "<f4", WINDOW_SHAPE)
+    if windows is None:
+        windows = _windows_of_rows(read_npy(path, "<f4", (NUM_LETTERS,)))
     return windows if windows is not None and len(windows) else None
 
 
-def write_cached(path, pieces):
-    """Write `pieces` (an iterable of float32 [n, 16, 29]) one after another; never all held."""
-    folder = os.path.dirname(path)
+def write_cached(folder, paths_and_pieces, share_rows=False):
+    """Write files of windows to `folder`, one after another.
+
+    Args:
+      paths_and_pieces: iterable of (path, pieces); pieces: an iterable of float32 [n, 16, 29],
+        never all held.
+      share_rows: every window is the one before it, moved on by a row; ValueError where it is
+        not, to the bit.
+    """
     make_folder(folder)
     _remove_abandoned(folder)
-    with written_aside(path) as aside:
-        write_npy(aside, pieces, "<f4", WINDOW_SHAPE)
-    _remove_older(path)
+    files_of = collections.defaultdict(list)        # listed once: a folder may hold thousands
+    for name in os.listdir(folder):
+        files_of[_stem_of_file(name)].append(name)
+    for path, pieces in paths_and_pieces:
+        with written_aside(path) as aside:
+            if share_rows:
+                write_npy(aside, _rows_of(pieces), "<f4", (NUM_LETTERS,))
+            else:
+                write_npy(aside, pieces, "<f4", WINDOW_SHAPE)
+        for older in files_of[_stem_of_file(os.path.basename(path))]:
+            if older != os.path.basename(path):
+                _remove_unless_in_use(os.path.join(folder, older))
+
+
+def _rows_of(pieces):
+    """Yield float32 [n, 29]: all rows of the first of the windows, the last one of each other."""
+    before = None                                   # the window before, [16, 29]
+    for windows in pieces:
+        if not len(windows):
+            continue
+        if before is None:
+            yield windows[0]
+        else:
+            windows = np.concatenate([before[np.newaxis], windows])
+        bits = np.ascontiguousarray(windows, "<f4").view("<i4")
+        if not np.array_equal(bits[1:, :-1], bits[:-1, 1:]):
+            raise ValueError("windows that do not share their rows")
+        yield windows[1:, -1]
+        before = windows[-1]
+
+
+def _windows_of_rows(rows):
+    """A view [frames, 16, 29] of rows [frames + 15, 29], or None."""
+    if rows is None or len(rows) < WINDOW_FRAMES:
+        return None
+    return np.lib.stride_tricks.as_strided(
+        rows, (len(rows) - WINDOW_FRAMES + 1,) + WINDOW_SHAPE, rows.strides[:1] + rows.strides,
+        subok=True, writeable=False)
 
 
 def _file_stem(subject_name):
@@ -53,12 +101,10 @@ def _file_stem(subject_name):
     return "%s-%s" % (readable, hashlib.sha256(subject_name.encode("utf-8")).hexdigest()[:8])
 
 
-def _remove_older(path):
-    stem = os.path.basename(path).rsplit("-", 1)[0]
-    of_this_subject = re.compile(re.escape(stem) + r"-[0-9a-f]{16}\.npy$")
-    for other in os.listdir(os.path.dirname(path)):
-        if of_this_subject.match(other) and other != os.path.basename(path):
-            _remove_unless_in_use(os.path.join(os.path.dirname(path), other))
+def _stem_of_file(name):
+    """What a subject's files have in common, or None for no file of ours."""
+    found = re.match(r"(.+)-[0-9a-f]{16}\.npy$", name)
+    return found and found.group(1)
 
 
 def _remove_abandoned(folder):

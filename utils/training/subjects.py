@@ -188,8 +188,9 @@ def _make_features(recordings_and_paths, acoustic_graph, profile, progress):
     with tqdm(total=round(total_s, 1), unit="s", disable=not progress or None, leave=True,
               desc="speech features of %d subjects" % len(recordings_and_paths),
               bar_format="{desc}: {n:.0f} of {total:.0f} s of sound, {remaining} left") as bar:
-        for recording, path in recordings_and_paths:
-            write_cached(path, _windows_of(recording, acoustic_graph, profile, bar))
+        write_cached(os.path.dirname(recordings_and_paths[0][1]), (
+            (path, _windows_of(recording, acoustic_graph, profile, bar))
+            for recording, path in recordings_and_paths), profile == PROFILE_DEEPSPEECH)
 
 
 def _windows_of(recording, acoustic_graph, profile, bar):
