@@ -2,6 +2,7 @@
 import collections
 import concurrent.futures
 import os
+import sys
 import unicodedata
 
 import numpy as np
@@ -10,7 +11,7 @@ from tqdm import tqdm
 from utils.common.constants import ANIMATION_FPS
 from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
-from utils.common.worker_processes import run_tasks
+from utils.common.worker_processes import NUM_TRIES, run_tasks
 from utils.dataset.label_kinds import PUBLISHED, TRACKER
 from utils.dataset.label_sources import find_label_source, neutral_take_of
 from utils.dataset.make_subject import (PROCESSING_VERSION, Source, neutral_source, options_record,
@@ -261,8 +262,12 @@ def _run(sources, options, dataset_path, num_processes, progress):
               bar_format="{desc}: {n:.0f} of {total:.0f} s of media, {elapsed} gone, "
                          "{remaining} left") as bar:
         for event in run_tasks(process_recording, [tasks[number] for number in order],
-                               num_processes):
+                               num_processes, NUM_TRIES):
             number = order[event.number]
+            if event.kind == "again":
+                tqdm.write("warning: %s: %s; it is tried once more"
+                           % (sources[number].name, event.value), file=sys.stderr)
+                continue
             now_s = (min(event.value, durations_s[number]) if event.kind == "progress"
                      else durations_s[number])
             bar.update(now_s - done_s[number])

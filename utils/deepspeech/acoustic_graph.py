@@ -305,6 +305,9 @@ def _interpreter(path, content=None):
     and gives TensorFlow 1.15's numbers. At the released width it is needed: three times as
     fast, on two cores.
     """
+    if content is None and not _is_ascii(path):     # TensorFlow takes names in UTF-8 only
+        with open(path, "rb") as stream:
+            content = stream.read()
     of = {"model_path": path} if content is None else {"model_content": content}
     if tf.__version__.startswith("1."):         # has no such choices
         return tf.lite.Interpreter(**of)
@@ -315,6 +318,10 @@ def _interpreter(path, content=None):
     if _is_8_bit(interpreter) and not _is_wide(path):
         return interpreter
     return tf.lite.Interpreter(num_threads=TFLITE_THREADS, **of)
+
+
+def _is_ascii(text):
+    return all(ord(letter) < 128 for letter in text)
 
 
 def _is_8_bit(interpreter):

@@ -5,18 +5,15 @@ what it was made, so a cache of other audio, graph or profile is not found and m
 subject's older files are then removed. A file appears under its name only when it is whole, so
 an interrupted extraction goes on with the first subject that has none.
 """
-import glob
 import hashlib
 import os
 import re
-import time
 
 from utils.common.constants import WINDOW_SHAPE
-from utils.common.files import make_folder, written_aside
+from utils.common.files import written_aside
 from utils.common.npy_stream import read_npy, write_npy
 
 CACHE_VERSION = 1                       # raised when features or layout change
-ABANDONED_S = 3600                      # a part-written file this old has no writer any more
 
 
 def cache_key(audio_sha256, acoustic_sha256, profile):
@@ -37,9 +34,6 @@ def read_cached(path):
 
 def write_cached(path, pieces):
     """Write `pieces` (an iterable of float32 [n, 16, 29]) one after another; never all held."""
-    folder = os.path.dirname(path)
-    make_folder(folder)
-    _remove_abandoned(folder)
     with written_aside(path) as aside:
         write_npy(aside, pieces, "<f4", WINDOW_SHAPE)
     _remove_older(path)
@@ -59,12 +53,6 @@ def _remove_older(path):
     for other in os.listdir(os.path.dirname(path)):
         if of_this_subject.match(other) and other != os.path.basename(path):
             _remove_unless_in_use(os.path.join(os.path.dirname(path), other))
-
-
-def _remove_abandoned(folder):
-    for part in glob.glob(os.path.join(glob.escape(folder), ".part-*.npy")):
-        if time.time() - os.path.getmtime(part) > ABANDONED_S:
-            _remove_unless_in_use(part)
 
 
 def _remove_unless_in_use(path):
