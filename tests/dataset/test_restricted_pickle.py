@@ -152,3 +152,52 @@ def test_no_pickle(tmp_path, content, told):
 def test_missing(tmp_path):
     with pytest.raises(UserError, match="cannot read"):
         load_pickle(tmp_path / "none.pkl")
+
+
+class Crafted(object):
+    """What numpy's own reader makes of bytes where a dtype says that they are pointers."""
+
+    def __init__(self, function, arguments, state=None):
+        self.made = (function, arguments) if state is None else (function, arguments, state)
+
+    def __reduce__(self):
+        return self.made
+
+
+def _crafted_dtype():
+    return Crafted(np.dtype, ("V8", False, True),
+                   (3, "|", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 1, 0))
+
+
+@pytest.mark.parametrize("content", [
+    lambda: Crafted(np.ndarray, ((1,), _crafted_dtype(), b"A" * 8)),
+    lambda: Crafted(np.ndarray, ((1,), "O", b"A" * 8)),
+    lambda: Crafted(np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b"),
+                    (1, (1,), _crafted_dtype(), False, b"A" * 8)),
+    lambda: Crafted(np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b"),
+                    (1, (1,), np.dtype("O"), False, b"A" * 8)),
+    lambda: Crafted(np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b"b"),
+                    (1, (2 ** 40,), np.dtype("i1"), False, b"A" * 8)),
+    lambda: Crafted(np.float64(0).__reduce__()[0], (np.dtype("O"), b"A" * 8)),
+    lambda: Crafted(np.float64(0).__reduce__()[0], (_crafted_dtype(), b"A" * 8)),
+    lambda: Crafted(np.dtype, ("S2000000000",)),
+    lambda: Crafted(collections.OrderedDict, (), {"a": 1}),
+    lambda: Crafted(set, ([1],), {"a": 1})])
+@pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
+def test_no_bytes_become_pointers_and_no_state_is_set(tmp_path, content, protocol):
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps({"a": content()}, protocol))
+    with pytest.raises(UserError, match="a.pkl is truncated or no pickle"):
+        load_pickle(path)
+
+
+def test_dtypes_of_every_plain_kind_come_back(tmp_path):
+    content = {code: np.array([1, 0, 2]).astype(code) for code in (
+        "?", "i1", ">i2", "<u4", "i8", "f2", ">f4", "f8", "g", "c8", "c16", "S3", "U3", ">U2")}
+    content["whole"] = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    content["scalars"] = [np.str_("a"), np.bytes_(b"ab"), np.bool_(True), np.float32(1.5)]
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        path = tmp_path / "a.pkl"
+        path.write_bytes(pickle.dumps(content, protocol))
+        # numpy, too, gives the computer's own byte order.
+        assert_same(load_pickle(path), pickle.loads(path.read_bytes()))

@@ -3,22 +3,17 @@
     python -m pytest -q tests                   a few hundred of each
     python -m pytest -q -m slow tests/formats   5,000 of each
 """
-import contextlib
 import io
-import os
-import signal
-import time
 import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from tests.formats.golden_clip import golden_clip
 from tests.helpers.avatar import avatar
-from tests.helpers.damage import EDITS, damaged
+from tests.helpers.fuzzing import (FEW, FEWER, MANY, fuzz, little_memory, one_line,
+                                   read_or_refused)
 from tests.helpers.glb import glb_bytes
-from utils.common.errors import UserError
 from utils.formats.exporters import FORMATS, write_face
 from utils.formats.face_files import read_face_rows
 from utils.formats.glb import read_glb
@@ -27,16 +22,7 @@ from utils.formats.npz import write_npz
 from utils.formats.timings import read_timings
 from utils.formats.tracker_log import read_tracker_log
 
-resource = pytest.importorskip("resource")      # Windows has none
-
-LONGEST_S, STOPPED_S = 5.0, 60          # of one file: of the processor's time; of the clock's
-MOST_BYTES = 300 << 20                  # by which all of a test's files may raise the memory
-LONGEST_LINE = 1000
-
-FEW = settings(max_examples=200, deadline=None, derandomize=True, database=None,
-               suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-FEWER = settings(FEW, max_examples=100)     # of what is no format of ours, or another form of one
-MANY = settings(FEW, max_examples=5000, derandomize=False)
+pytest.importorskip("resource")      # Windows has none
 
 TEXT_GRID = """File type = "ooTextFile"
 Object class = "TextGrid"
@@ -120,74 +106,24 @@ READ.update({
                                          '{"weights": [0.1]}]}', read_face)})
 
 
-def one_line(line):
-    assert "\n" not in line and len(line) < LONGEST_LINE, line
-
-
-def read_or_refused(path, read=read_face):
-    """The UserError's line, or None; what is read is sound, and neither takes long."""
-    def stopped(signum, frame):
-        raise AssertionError("%s is not read in %d s" % (path, STOPPED_S))
-    earlier, start_s = signal.signal(signal.SIGALRM, stopped), time.process_time()
-    signal.alarm(STOPPED_S)
-    try:
-        with np.errstate(all="ignore"):
-            read(path)
-    except UserError as error:
-        assert path.name in str(error)
-        one_line(str(error))
-        return str(error)
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, earlier)
-        assert time.process_time() - start_s < LONGEST_S
-    return None
-
-
-@contextlib.contextmanager
-def little_memory():
-    def peak_bytes():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    before = peak_bytes()
-    yield
-    assert peak_bytes() - before < MOST_BYTES
-
-
-def fuzz(folder, name, how_many):
-    """Damage a file `how_many` times; a good part of the files must be refused, not all."""
-    make, read = READ[name]
-    file_name, content = make(folder)
-    path = folder / ("damaged_" + file_name)
-    extension, refused = os.path.splitext(file_name)[1], []
-
-    @how_many
-    @given(edits=EDITS)
-    def check(edits):
-        if path.exists():
-            path.unlink()           # ext4 is slow to cut a file short and write it again
-        path.write_bytes(damaged(content, extension, edits))
-        refused.append(read_or_refused(path, read) is not None)
-    with little_memory():
-        check()
-    assert 0.2 < np.mean(refused) <= 1, np.mean(refused)
-
-
 @pytest.mark.parametrize("name", sorted(READ))
 def test_damaged_files(tmp_path, name):
-    fuzz(tmp_path, name, FEW if name in FORMATS else FEWER)
+    make, read = READ[name]
+    fuzz(tmp_path, make, read, FEW if name in FORMATS else FEWER)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(READ))
 def test_many_damaged_files(tmp_path, name):
-    fuzz(tmp_path, name, MANY)
+    make, read = READ[name]
+    fuzz(tmp_path, make, read, MANY)
 
 
 @pytest.mark.parametrize("header", ["time\n", "time\n0\n0.1\n", "time,jawOpen\n", "timeCode,"
                                     "blendShapes.JawOpen\n", "time,frame\n0,1\n"])
 def test_tables_without_rows_or_shapes(tmp_path, header):
     (tmp_path / "a.csv").write_text(header)
-    assert read_or_refused(tmp_path / "a.csv")
+    assert read_or_refused(tmp_path / "a.csv", read_face)
 
 
 @pytest.mark.parametrize("shape", [(10 ** 12, 52), (2 ** 62, 52), (0, 52), (-1, 52)])
@@ -200,7 +136,7 @@ def test_an_npz_that_claims_to_be_huge(tmp_path, shape):
             zipfile.ZipFile(str(tmp_path / "a.npz"), "w") as written:
         for name in whole.namelist():
             written.writestr(name, held.getvalue() if name == "weights.npy" else whole.read(name))
-    assert read_or_refused(tmp_path / "a.npz")
+    assert read_or_refused(tmp_path / "a.npz", read_face)
 
 
 def test_a_small_npz_of_a_gigabyte_of_zeros(tmp_path):
@@ -216,7 +152,7 @@ def test_a_small_npz_of_a_gigabyte_of_zeros(tmp_path):
     (tmp_path / "a.npz").write_bytes(
         content[:size] + (3 << 29).to_bytes(4, "little") + content[size + 4:])
     with little_memory():
-        assert "its arrays have 1610612736 bytes" in read_or_refused(tmp_path / "a.npz")
+        assert "its arrays have 1610612736 bytes" in read_or_refused(tmp_path / "a.npz", read_face)
 
 
 @pytest.mark.parametrize("name", ["a.vmd", "a.glb", "a.vrma"])
@@ -225,7 +161,7 @@ def test_a_file_larger_than_any_face(tmp_path, name):
     with open(str(tmp_path / name), "wb") as stream:
         stream.truncate((1 << 30) + 1)
     with little_memory():
-        assert "1073741825 bytes; at most" in read_or_refused(tmp_path / name)
+        assert "1073741825 bytes; at most" in read_or_refused(tmp_path / name, read_face)
 
 
 @pytest.mark.parametrize("name, read", [("a.csv", read_face), ("debugout-1.txt", read_log),

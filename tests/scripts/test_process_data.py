@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
+from tests.helpers.disks import make_read_only, mounted
 from tests.helpers.media import ffmpeg
 from tests.helpers.paths import REPOSITORY
 from tests.helpers.scripts import run_here, run_process
@@ -700,29 +701,10 @@ def test_a_video_needs_the_model_file(copy):
     assert state_of(copy / "dataset") == before
 
 
-@contextlib.contextmanager
-def mounted(folder, options):
-    """A tmpfs at `folder`; skips where mounting is not allowed."""
-    folder.mkdir()
-    done = subprocess.Popen(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)],
-                            stderr=subprocess.PIPE)
-    why = done.communicate()[1].decode("utf-8", "replace").strip()
-    if done.returncode:
-        pytest.skip("mounting a tmpfs is not allowed here: %s" % why)
-    try:
-        yield folder
-    finally:
-        subprocess.check_call(["umount", str(folder)])
-
-
 def test_a_full_disk(copy, tmp_path):
     """A dataset on a disk of 600 kB, to which a recording of 20 s is added (640 kB of sound)."""
-    try:
-        manager = mounted(tmp_path / "small", "size=600k")
-        with manager as small:
-            run_on_full_disk(copy, small, {})
-    except FileNotFoundError:
-        pytest.skip("there is no mount here")
+    with mounted(tmp_path / "small", "size=600k") as small:
+        run_on_full_disk(copy, small, {})
 
 
 def test_a_write_that_fails_part_way(copy, tmp_path):
@@ -751,13 +733,10 @@ def run_on_full_disk(copy, place, options):
 
 def test_an_unwritable_folder(copy, tmp_path):
     if os.geteuid() == 0:               # whom permissions do not stop
-        try:
-            with mounted(tmp_path / "fixed", "size=600k") as fixed:
-                shutil.copytree(str(copy / "dataset"), str(fixed / "dataset"))
-                subprocess.check_call(["mount", "-o", "remount,ro", str(fixed)])
-                refused_as_unwritable(copy, fixed / "dataset")
-        except FileNotFoundError:
-            pytest.skip("there is no mount here")
+        with mounted(tmp_path / "fixed", "size=600k") as fixed:
+            shutil.copytree(str(copy / "dataset"), str(fixed / "dataset"))
+            make_read_only(fixed)
+            refused_as_unwritable(copy, fixed / "dataset")
         return
     os.chmod(str(copy / "dataset"), 0o555)
     try:

@@ -306,13 +306,13 @@ def test_cache_removes_only_this_subjects_old_files_and_abandoned_parts(tmp_path
     window = np.zeros((1, 16, 29), np.float32)
     old, new, other = [feature_cache.cache_path(folder, name, digit * 64)
                        for name, digit in (("1.mp4", "a"), ("1.mp4", "b"), ("11.mp4", "a"))]
-    for name in (".part-1-x.npy", ".part-2-y.npy", "notes.npy"):
+    for name in (".part-1-00000000-x.npy", ".part-2-00000000-y.npy", "notes.npy"):
         (tmp_path / name).write_bytes(b"x")
-    os.utime(str(tmp_path / ".part-1-x.npy"), (0, 0))
+    os.utime(str(tmp_path / ".part-1-00000000-x.npy"), (0, 0))
     for paths in ([old, other], [new]):
         feature_cache.write_cached(folder, [(path, [window]) for path in paths])
     assert sorted(os.listdir(folder)) == sorted(
-        [os.path.basename(other), os.path.basename(new), ".part-2-y.npy", "notes.npy"])
+        [os.path.basename(other), os.path.basename(new), ".part-2-00000000-y.npy", "notes.npy"])
 
 
 def test_names_of_cache_files_are_safe_and_told_apart(tmp_path):

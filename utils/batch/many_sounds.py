@@ -17,10 +17,9 @@ from utils.batch.one_sound import animate_sound, load_animator
 from utils.batch.sounds import find_sounds
 from utils.common.errors import UserError, print_warning
 from utils.common.folder_lock import LOCK_NAME, folder_lock
-from utils.common.worker_processes import run_tasks
+from utils.common.worker_processes import NUM_TRIES, run_tasks
 
 CORES_A_JOB = 2                     # network and graph share theirs among two at most
-NUM_TRIES = 2                       # for a sound whose process is killed
 PATH_FLAGS = FILES + ("tf_model_fname", "ds_fname")     # flags that name a file or a folder
 
 # said, warned: the lines that one sound had for stdout and stderr. unusable: why no sound at all
@@ -39,7 +38,7 @@ def animate_many(args):
     out_root = args.out_path or OUT_ROOT
     sounds = find_sounds(args.audio_fname, out_root, print_warning)
     settings = settings_of(args)
-    started_s = time.time()
+    started_s = time.monotonic()
     with folder_lock(out_root, "run_voca.py", "wait for it, or give another --out_path"):
         failures, states = collections.OrderedDict(), {}
         for sound in sounds:
@@ -53,7 +52,7 @@ def animate_many(args):
         _run(to_make, args, settings, out_root, failures)
     num_made = len(to_make) - sum(sound.name in failures for sound in to_make)
     print("%d of %d sounds made in %.1f s, %d failed; their folders are in %s"
-          % (num_made, len(sounds), time.time() - started_s, len(failures), out_root))
+          % (num_made, len(sounds), time.monotonic() - started_s, len(failures), out_root))
     for name, failure in failures.items():
         print("failed: %s: %s" % (name, failure), file=sys.stderr)
     if failures:

@@ -13,7 +13,10 @@ def repository_path(name):
 
     Where the user stands in the repository it is ./name, as in the published commands.
     """
-    is_here = os.path.realpath(os.curdir) == os.path.realpath(REPOSITORY)
+    try:
+        is_here = os.path.samefile(os.curdir, REPOSITORY)
+    except OSError:                     # that folder is gone, as run_script will say
+        is_here = False
     return "./" + name if is_here else os.path.join(REPOSITORY, *name.split("/"))
 
 

@@ -83,14 +83,14 @@ class _Run(object):
         self._misfits = {}              # address: None for one that fits, or what is wrong
         self._untold = []               # lines on workers that do not fit
         self._changed = threading.Event()
-        self._idle_since_s, self._told_idle = time.time(), False
+        self._idle_since_s, self._told_idle = time.monotonic(), False
 
     def events(self):
         looked_s, workers = 0.0, {}
         while self._waiting or any(number is not CHECK for _, number in self._at_work.values()):
             self._changed.clear()
-            if time.time() - looked_s >= POLL_S:
-                looked_s, workers = time.time(), self._workers(workers)
+            if time.monotonic() - looked_s >= POLL_S:
+                looked_s, workers = time.monotonic(), self._workers(workers)
             for event in self._ended(workers):
                 yield event
             self._give(workers)
@@ -185,14 +185,14 @@ class _Run(object):
     def _tell(self, workers):
         """Say once why nothing goes on, or raise UserError where nothing ever will."""
         if self._at_work:
-            self._idle_since_s = time.time()
+            self._idle_since_s = time.monotonic()
             return
         misfits = [line for address, line in self._misfits.items() if address in workers and line]
         if workers and len(misfits) == len(workers):
             raise UserError("none of the %d workers of %s can take part; the first: %s"
                             % (len(workers), self._scheduler, misfits[0]))
         if self._waiting and not self._told_idle and (
-                time.time() - self._idle_since_s > TELL_AFTER_S):
+                time.monotonic() - self._idle_since_s > TELL_AFTER_S):
             self._told_idle = True
             _warn("%s; waiting (Ctrl-C ends it)" % (
                 "no worker takes a task: %s" % ", ".join(
@@ -242,12 +242,12 @@ def _misfit(program, versions, sizes, patience_s):
         return "it has %s where this run has %s; install the same" % tuple(
             ", ".join("%s %s" % (name, found[name] or "absent") for name in sorted(versions)
                       if own[name] != versions[name]) for found in (own, versions))
-    end_s = time.time() + patience_s
+    end_s = time.monotonic() + patience_s
     while True:
         unseen = [path for path, num_bytes in sizes.items() if _size(path) != num_bytes]
         if not unseen:
             return None
-        if time.time() > end_s:
+        if time.monotonic() > end_s:
             return ("it does not see %s as this computer does; workers need the same files "
                     "under the same paths, on a shared file system" % unseen[0])
         time.sleep(0.5)

@@ -1,6 +1,17 @@
-"""One way to end on bad input: one line on stderr, exit status 1, no traceback."""
+"""One way to end: on bad input, on a full disk, on a signal, whatever reads what is printed."""
+import errno
 import io
+import os
+import signal
 import sys
+import threading
+
+# What the computer is out of, not what a script does wrong.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE,
+           errno.ENFILE, errno.ENOMEM)
+# Ctrl-C is Python's own; a closed terminal is SIGHUP, which Windows lacks.
+END_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+GONE = "the folder that you are in is gone; cd to one that is there"
 
 
 class UserError(Exception):
@@ -8,6 +19,40 @@ class UserError(Exception):
 
     The message is one line: what was found, what was expected, what to do.
     """
+
+
+class _Descriptor(io.RawIOBase):
+    """Where a script prints. The work goes on where nobody reads that any more (`| head -1`).
+
+    failure: the OSError of what could not be written for another reason, as on a full disk.
+    """
+
+    def __init__(self, descriptor):
+        self._descriptor = descriptor
+        self.failure = None
+
+    def fileno(self):
+        return self._descriptor
+
+    def isatty(self):
+        return os.isatty(self._descriptor)
+
+    def writable(self):
+        return True
+
+    def write(self, content):
+        try:
+            return os.write(self._descriptor, content)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                self.failure = error
+            # What this process and those that it starts print from now on.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._descriptor)
+            os.close(nowhere)
+            return len(content)
 
 
 def _without_unprintable(stream):
@@ -21,6 +66,18 @@ def _without_unprintable(stream):
     return stream
 
 
+def _that_never_fails(stream, descriptor):
+    """(what to print to in place of a standard stream, its _Descriptor or None)."""
+    if os.name == "nt" or stream not in (sys.__stdout__, sys.__stderr__) or stream is None:
+        return _without_unprintable(stream), None       # a console of its own, or a test's
+    held = _Descriptor(descriptor)
+    stream.flush()
+    lines = (stream.line_buffering or getattr(stream, "write_through", False)
+             or stream is sys.__stderr__)
+    return io.TextIOWrapper(io.BufferedWriter(held), stream.encoding, "replace",
+                            line_buffering=lines), held
+
+
 def print_warning(text):
     """What the readers do with a warning where nobody else takes it: one line on stderr."""
     print("warning: %s" % " ".join(str(text).split()), file=sys.stderr)
@@ -29,14 +86,85 @@ def print_warning(text):
 def run_script(main):
     """Call main(); a UserError ends the process with its line on stderr and status 1.
 
-    Ctrl-C ends it with status 130, the shell's own, again without a traceback.
+    So does a full disk, whoever meets it, and a working folder that is gone. Ctrl-C, SIGTERM and
+    SIGHUP end it with the shell's own status (130, 143, 129): what was begun is removed, and there
+    is no traceback. What is printed ends nothing: where nobody reads it, the work goes on.
     """
-    sys.stdout, sys.stderr = _without_unprintable(sys.stdout), _without_unprintable(sys.stderr)
+    _open_standard_streams()
+    sys.stdout, printed = _that_never_fails(sys.stdout, 1)
+    sys.stderr, _ = _that_never_fails(sys.stderr, 2)
+    _end_by_signals()
+    status = _status_of(main)
+    if printed:
+        sys.stdout.flush()
+        if printed.failure:
+            _tell("error: what this prints cannot be written: %s; the rest is done"
+                  % printed.failure.strerror)
+            status = status or 1
+    if status:
+        sys.exit(status)
+
+
+def _status_of(main):
+    """Call main(); the exit status of the process, once what is wrong is told."""
     try:
+        _check_working_folder()
         main()
+    except SystemExit as end:
+        return end.code
     except UserError as error:
-        print("error: %s" % " ".join(str(error).split()), file=sys.stderr)
-        sys.exit(1)
+        _tell("error: %s" % error)
+        return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        _tell("interrupted")
+        return 130
+    except OSError as error:
+        if not _is_working_folder_there():
+            _tell("error: %s" % GONE)
+        elif error.errno in NO_ROOM:
+            _tell("error: %s%s; free the space or choose another place"
+                  % ("%s: " % error.filename if error.filename else "", error.strerror))
+        else:
+            raise
+        return 1
+    return 0
+
+
+def _tell(line):
+    print(" ".join(line.split()), file=sys.stderr)
+
+
+def _open_standard_streams():
+    """Open those that are closed (`>&-`): else a file would get such a number, and what is printed.
+    """
+    descriptor = 0
+    while descriptor <= 2:
+        descriptor = os.open(os.devnull, os.O_RDWR)     # the lowest number that is free
+        if descriptor <= 2:
+            os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
+def _end_by_signals():
+    """Let SIGTERM and SIGHUP end this process as errors do: cleaned up. Where one is ignored
+    (nohup), it stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def end(number, _):
+        raise SystemExit(128 + number)
+    for number in END_SIGNALS:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
+
+
+def _check_working_folder():
+    if not _is_working_folder_there():
+        raise UserError(GONE)
+
+
+def _is_working_folder_there():
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False

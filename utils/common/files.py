@@ -4,6 +4,10 @@ import errno
 import hashlib
 import json
 import os
+import platform
+import re
+import time
+import zlib
 
 from utils.common.errors import UserError
 
@@ -13,6 +17,12 @@ except ImportError:                     # Windows has none, and no such limit
     resource = None
 
 FILES_BESIDE = 256                      # that a process has open for all else
+ABANDONED_S = 3600                      # a part-written file this old has no writer any more
+
+# Process numbers are this computer's own, and a folder may be shared with others.
+_COMPUTER = "%08x" % (zlib.crc32(platform.node().encode("utf-8", "replace")) & 0xffffffff)
+_PART = re.compile(r"\.part-(\d+)-([0-9a-f]{8})-.")
+_cleared = set()                        # folders that this process has cleared of such files
 
 
 @contextlib.contextmanager
@@ -20,13 +30,15 @@ def written_aside(path):
     """Yield a name beside `path` to write to; it takes `path`'s place when the block ends well.
 
     The name keeps the extension, since some writers go by it. On any error the part-written
-    file is removed and what stood at `path` before is untouched. OSError (no permission, disk
-    full) becomes a UserError that names the path.
+    file is removed and what stood at `path` before is untouched. What killed processes left so in
+    the folder goes, too. OSError (no permission, disk full) becomes a UserError that names the
+    path.
     """
     folder, name = os.path.split(os.path.abspath(path))
-    aside = os.path.join(folder, ".part-%d-%s" % (os.getpid(), name))
+    aside = os.path.join(folder, ".part-%d-%s-%s" % (os.getpid(), _COMPUTER, name))
     try:
         make_folder(folder)
+        _remove_abandoned(folder)
         yield aside
         os.replace(aside, path)
     except OSError as error:
@@ -35,6 +47,36 @@ def written_aside(path):
     finally:
         if os.path.exists(aside):
             os.remove(aside)
+
+
+def _remove_abandoned(folder):
+    """Remove, once a process, the part-written files of processes that are gone."""
+    if folder in _cleared:
+        return
+    _cleared.add(folder)
+    try:
+        names = os.listdir(folder)
+    except OSError:                     # one that may be written to and not be read
+        return
+    for name in names:
+        part = _PART.match(name)
+        if part:
+            with contextlib.suppress(OSError):      # gone already, or Windows has it open
+                path = os.path.join(folder, name)
+                if (part.group(2) == _COMPUTER and not process_is_alive(int(part.group(1)))
+                        or time.time() - os.path.getmtime(path) > ABANDONED_S):
+                    os.remove(path)
+
+
+def process_is_alive(pid):
+    """Whether a process of this number runs on this computer; on Windows always True."""
+    if os.name == "nt":                             # there os.kill would end the process
+        return True
+    try:
+        os.kill(pid, 0)
+    except (OSError, OverflowError) as error:
+        return getattr(error, "errno", None) == errno.EPERM         # another user's
+    return True
 
 
 def make_folder(folder):
@@ -47,9 +89,20 @@ def make_folder(folder):
         raise UserError("cannot make the folder %s: %s; choose another place" % (folder, why))
 
 
+def path_in_utf8(path):
+    """`path` as TensorFlow takes it, whatever the system's locale; UserError if it is no UTF-8."""
+    try:
+        return os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UserError("the path %s is no UTF-8, and TensorFlow takes no other; rename the folder "
+                        "or the file, or use another place" % path)
+
+
 def write_json(path, content):
     """`content` as indented JSON, keys in the order given."""
-    with written_aside(path) as aside, open(aside, "w", encoding="utf-8") as stream:
+    # Of a path that is no UTF-8, backslashreplace makes what JSON has for such letters.
+    with written_aside(path) as aside, open(
+            aside, "w", encoding="utf-8", errors="backslashreplace") as stream:
         json.dump(content, stream, indent=1, ensure_ascii=False)
         stream.write("\n")
 

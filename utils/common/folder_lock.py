@@ -15,7 +15,7 @@ import platform
 import time
 
 from utils.common.errors import UserError
-from utils.common.files import make_folder
+from utils.common.files import make_folder, process_is_alive
 
 try:
     import fcntl
@@ -142,13 +142,7 @@ def _holder_is_alive(path):
         return False
     if holder["pid"] == os.getpid():                # or an earlier process had this number
         return os.path.realpath(path) in _held_here
-    if os.name == "nt":                             # there os.kill would end the process
-        return False
-    try:
-        os.kill(holder["pid"], 0)
-    except OSError as error:
-        return error.errno == errno.EPERM           # another user's
-    return True
+    return os.name != "nt" and process_is_alive(holder["pid"])     # Windows cannot tell
 
 
 def _release(path, handle):

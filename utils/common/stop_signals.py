@@ -1,14 +1,17 @@
-"""Ctrl-C and SIGTERM as a note to stop at the next safe moment."""
+"""Ctrl-C, SIGTERM and a closed terminal as a note to stop at the next safe moment."""
 import contextlib
 import signal
 import threading
 
+from utils.common.errors import END_SIGNALS
+
 
 @contextlib.contextmanager
 def stop_signals():
-    """Yield a list that gets the name of SIGINT or SIGTERM when it comes.
+    """Yield a list that gets the name of SIGINT, SIGTERM or SIGHUP when it comes.
 
-    A second Ctrl-C interrupts as usual. Outside the main thread signals are left alone.
+    A second Ctrl-C interrupts as usual. Outside the main thread signals are left alone, and so is
+    SIGHUP where it is ignored (nohup).
     """
     came = []
     if threading.current_thread() is not threading.main_thread():
@@ -18,9 +21,11 @@ def stop_signals():
     def note(number, _):
         if came:
             raise KeyboardInterrupt()
-        came.append("Ctrl-C" if number == signal.SIGINT else "SIGTERM")
+        came.append("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT] + [number for number in END_SIGNALS if number == signal.SIGTERM
+                                 or signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield came
     finally:

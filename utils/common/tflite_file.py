@@ -16,6 +16,7 @@ _SUBGRAPH = {0: [_TENSOR], 1: 4, 2: 4, 3: [_OPERATOR], 4: 1}
 _BUFFER = {0: 1}
 _MODEL = {1: [_OPERATOR_CODE], 2: [_SUBGRAPH], 3: 1, 4: [_BUFFER]}
 
+MOST_TABLES = 200000                    # tables and vectors; the released graph has some hundreds
 IDENTIFIER = b"TFL3"
 IDENTIFIER_OFFSET = 4
 
@@ -26,9 +27,10 @@ def is_tflite(head):
 
 
 def is_whole(content):
-    """Whether every part of the .tflite file with these bytes lies inside it."""
+    """Whether every part of the .tflite file with these bytes lies inside it, and each only once.
+    """
     try:
-        return _end(content, _pointed_at(content, 0), _MODEL) <= len(content)
+        return _end(content, _pointed_at(content, 0), _MODEL, [MOST_TABLES]) <= len(content)
     except struct.error:                    # an offset that points outside
         return False
 
@@ -37,15 +39,21 @@ def _pointed_at(content, position):
     return position + struct.unpack_from("<I", content, position)[0]
 
 
-def _end(content, position, layout):
-    """Where the part at `position`, and all that hangs on it, ends at the furthest."""
+def _end(content, position, layout, left):
+    """Where the part at `position`, and all that hangs on it, ends at the furthest.
+
+    left: [how many tables may still come]. Parts that lie on one another have no end of them.
+    """
+    left[0] -= 1
+    if left[0] < 0:
+        raise struct.error("too many tables")
     if isinstance(layout, int):
         return position + 4 + layout * struct.unpack_from("<I", content, position)[0]
     if isinstance(layout, list):
         length = struct.unpack_from("<I", content, position)[0]
         entries = range(position + 4, position + 4 + 4 * length, 4)
-        return max([entries.stop] + [_end(content, _pointed_at(content, entry), layout[0])
-                                     for entry in entries])
+        return max([entries.stop] + [_end(content, _pointed_at(content, entry), layout[0],
+                                          left) for entry in entries])
     field_list = position - struct.unpack_from("<i", content, position)[0]
     if field_list < 0:
         raise struct.error("a table without its field list")
@@ -57,7 +65,7 @@ def _end(content, position, layout):
             offset = struct.unpack_from("<H", content, field_list + entry)[0]
             if offset:                                          # 0: the field is left out
                 part = _pointed_at(content, position + offset)
-                ends.append(_end(content, part, field_layout))
+                ends.append(_end(content, part, field_layout, left))
     return max(ends)
 
 

@@ -9,10 +9,11 @@ import sys
 import threading
 import traceback
 
-from utils.common.errors import UserError
+from utils.common.errors import END_SIGNALS, UserError
 
 PATIENCE_S = 5.0                        # for a process that is told to end
 NO_MORE = None                          # in place of a task
+NUM_TRIES = 2                           # for what took long to make and whose process was killed
 
 # kind: "progress", "done" (value: what the function returned), "failed" (value: one line) or
 # "again" (value: one line on how its process died).
@@ -94,7 +95,8 @@ def _how_it_ended(exit_code):
 def _work(function, connection):
     # Ctrl-C reaches every process of a terminal; the one that started these decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))    # so that files are removed
+    for number in END_SIGNALS:                      # so that files are removed
+        signal.signal(number, lambda number, frame: sys.exit(1))
     tasks = queue.Queue()
     threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
     for task in iter(tasks.get, NO_MORE):

@@ -12,7 +12,7 @@ from utils.common.constants import ANIMATION_FPS
 from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
 from utils.common.folder_lock import LOCK_NAME
-from utils.common.worker_processes import run_tasks
+from utils.common.worker_processes import NUM_TRIES, run_tasks
 from utils.dataset.label_kinds import PUBLISHED, TRACKER
 from utils.dataset.label_sources import find_label_source, neutral_take_of
 from utils.dataset.make_subject import (PROCESSING_VERSION, Source, neutral_source, options_record,
@@ -264,7 +264,8 @@ def _run(sources, options, dataset_path, num_processes, progress, scheduler):
               desc="%d subjects" % len(sources),
               bar_format="{desc}: {n:.0f} of {total:.0f} s of media, {elapsed} gone, "
                          "{remaining} left") as bar:
-        for event in run(process_recording, [tasks[number] for number in order], num_processes):
+        for event in run(process_recording, [tasks[number] for number in order], num_processes,
+                         NUM_TRIES):
             number = order[event.number]
             if event.kind == "again":
                 tqdm.write("warning: %s: %s; it is tried again"

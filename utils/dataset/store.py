@@ -238,12 +238,13 @@ def write_manifest(dataset_path, subjects, processing_version):
         ("sample_rate_hz", SAMPLE_RATE_HZ),
         ("channels", list(MODEL_CHANNELS)), ("subjects", subjects)])
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    content = text.encode("utf-8", "backslashreplace")      # JSON's own form of what is no UTF-8
     if os.path.isfile(path):
         with open(path, "rb") as stream:
-            if stream.read() == text.encode("utf-8"):
+            if stream.read() == content:
                 return False
-    with written_aside(path) as aside, open(aside, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    with written_aside(path) as aside, open(aside, "wb") as stream:
+        stream.write(content)
     return True
 
 

@@ -17,11 +17,13 @@ import warnings
 from google.protobuf.message import DecodeError
 import numpy as np
 
+from utils.common.child_trial import death_of, run_once
 from utils.common.constants import (ACOUSTIC_STEPS, CONTEXT_WINDOW_FRAMES, DS_INITIALIZE_STATE,
                                     DS_INPUT_LENGTHS, DS_INPUT_NODE, DS_INPUT_SAMPLES,
                                     DS_METADATA_NODE, DS_NEW_STATE_C, DS_NEW_STATE_H,
                                     DS_PROBABILITIES, DS_STATE_C, DS_STATE_H, MFCC_COEFFICIENTS,
                                     MFCC_STEP_SAMPLES, MFCC_WINDOW_SAMPLES, NUM_LETTERS,
+                                    REPOSITORY,
                                     SAMPLE_RATE_HZ)
 from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
@@ -40,6 +42,19 @@ METADATA = {"sample_rate": SAMPLE_RATE_HZ,
 # Where the LSTM leaves its new c and h, in a .pb that assigns them in no way known here.
 NEW_STATE_FALLBACK = ("lstm_fused_cell/GatherNd:0", "lstm_fused_cell/GatherNd_1:0")
 TFLITE_THREADS = 2                          # more gains nothing: bound by memory
+MOST_BYTES = 4 << 30                         # that a graph of the released size is far below
+MOST_VALUES, MOST_AXES = 1 << 28, 8         # of one tensor: 16 times the largest of the release
+# Of the .pb files that DeepSpeech 0.5.0 and this project write, and what such a graph may be
+# rewritten to. None reads or writes a file, calls Python, or runs in circles.
+HARMLESS_OPERATORS = frozenset("""
+    Abs Add AddV2 Assign AssignVariableOp AudioSpectrogram BatchMatMul BatchMatMulV2 BiasAdd
+    BlockLSTM Cast Concat ConcatV2 Const Div Equal Exp ExpandDims Fill Floor FloorDiv FloorMod
+    Gather GatherNd GatherV2 Greater GreaterEqual Identity IdentityN Less LessEqual Log LogSoftmax
+    LogicalAnd LogicalNot LogicalOr MatMul Max Maximum Mean Mfcc Min Minimum Mul Neg NoOp OnesLike
+    Pack Pad PadV2 Placeholder PlaceholderWithDefault Pow Prod Range Rank ReadVariableOp RealDiv
+    Reciprocal Relu Relu6 Reshape ReverseV2 Rsqrt Select Shape Sigmoid Size Slice Softmax Split
+    SplitV Sqrt Square Squeeze StopGradient StridedSlice Sub Sum Tanh Tile Transpose Unpack
+    VarHandleOp Variable VariableV2 Where ZerosLike""".split())
 NARROW_FILE_BYTES = 16 << 20                # 8-bit, about 1200 wide
 
 
@@ -210,6 +225,9 @@ def _load_tflite(path):
             contextlib.closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as content:
         if not is_whole(content):
             raise UserError("%s is cut off; copy or download it again" % path)
+    death = None if _is_own(path) else death_of(lambda: run_once(_interpreter(path)), MOST_BYTES)
+    if death is not None:
+        raise _not_ours(path, death)
     try:
         with tflite_chatter_dropped():
             interpreter = _interpreter(path)
@@ -305,6 +323,9 @@ def _interpreter(path, content=None):
     and gives TensorFlow 1.15's numbers. At the released width it is needed: three times as
     fast, on two cores.
     """
+    if content is None and not _is_ascii(path):     # TensorFlow takes names in UTF-8 only
+        with open(path, "rb") as stream:
+            content = stream.read()
     of = {"model_path": path} if content is None else {"model_content": content}
     if tf.__version__.startswith("1."):         # has no such choices
         return tf.lite.Interpreter(**of)
@@ -317,9 +338,19 @@ def _interpreter(path, content=None):
     return tf.lite.Interpreter(num_threads=TFLITE_THREADS, **of)
 
 
+def _is_ascii(text):
+    return all(ord(letter) < 128 for letter in text)
+
+
 def _is_8_bit(interpreter):
     return any(detail["dtype"] in (np.int8, np.uint8)
                for detail in interpreter.get_tensor_details())
+
+
+def _is_own(path):
+    """Whether it is the repository's, which needs no trial: 0.1 s of each start."""
+    return os.path.realpath(os.path.dirname(path)) == os.path.realpath(
+        os.path.join(REPOSITORY, "ds_graph", "deepspeech-mini"))
 
 
 def _is_wide(path):
@@ -342,15 +373,19 @@ def _load_pb(path):
     _check_names(path, (DS_INPUT_NODE, DS_INPUT_LENGTHS, DS_PROBABILITIES, DS_STATE_C,
                         DS_STATE_H), nodes)
     _check_metadata(path, nodes)
-    num_hidden = nodes[DS_STATE_C].attr["shape"].shape.dim[-1].size
+    _check_is_harmless(path, graph_def)
+    num_hidden = _num_hidden(path, nodes)
     new_state_names = _make_state_explicit(graph_def)
+    death = None if _is_own(path) else death_of(lambda: _imported(graph_def), MOST_BYTES)
+    if death is not None:
+        raise _not_ours(path, death)
     try:
-        with tf.Graph().as_default() as graph:
-            tf.import_graph_def(graph_def, name="")
+        graph = _imported(graph_def)
         probabilities = graph.get_tensor_by_name(DS_PROBABILITIES + ":0")
         new_state = [graph.get_tensor_by_name(name) for name in new_state_names]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
         raise _not_ours(path, "TensorFlow says: %s" % error)
+    _check_lstm(path, graph, num_hidden)
     contexts_shape = graph.get_tensor_by_name(DS_INPUT_NODE + ":0").shape
     num_steps = _check_shapes(
         path, tuple(contexts_shape.as_list()) if contexts_shape.ndims else (),
@@ -364,7 +399,24 @@ def _load_pb(path):
         outputs = run(steps, np.array([num_valid], np.int32), *state)
         return outputs[0].reshape(-1, NUM_LETTERS), tuple(outputs[1:])
 
+    # What fits on paper may not run.
+    nothing = np.zeros((1, num_steps, CONTEXT_WINDOW_FRAMES, MFCC_COEFFICIENTS), np.float32)
+    try:
+        outputs, state = run_steps(nothing, num_steps, [
+            np.zeros((1, num_hidden), np.float32)] * 2)
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise _not_ours(path, "TensorFlow says: %s" % str(error).strip().split("\n")[0])
+    if (outputs.shape != (num_steps, NUM_LETTERS) or outputs.dtype != np.float32
+            or any(part.shape != (1, num_hidden) for part in state)):
+        raise _not_ours(path, "what it gives has the shapes %s, %s" % (
+            list(outputs.shape), [list(part.shape) for part in state]))
     return AcousticGraph(path, num_hidden, num_steps, False, run_steps)
+
+
+def _imported(graph_def):
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="")
+    return graph
 
 
 def read_graph_def(path):
@@ -381,6 +433,53 @@ def read_graph_def(path):
     if not graph_def.node:
         raise _not_ours(path, "it holds no frozen graph (a SavedModel?)")
     return graph_def
+
+
+def _check_is_harmless(path, graph_def):
+    """Refuse operators that do more than compute, and sizes that no such graph has.
+
+    Others read and write files, call Python, or never end; sizes that do not fit end the process.
+    """
+    others = sorted({node.op for node in graph_def.node
+                     if node.name != DS_METADATA_NODE} - HARMLESS_OPERATORS)
+    if others or graph_def.library.function:
+        raise _not_ours(path, "it has operators that none has (%s)" % ", ".join(
+            (others or ["functions"])[:3]))
+    for node in graph_def.node:
+        for attribute in node.attr.values():
+            kind = attribute.WhichOneof("value")
+            shapes = {"shape": [attribute.shape], "tensor": [attribute.tensor.tensor_shape],
+                      "list": attribute.list.shape}.get(kind, [])
+            for shape in shapes:
+                sizes = [max(1, dimension.size) for dimension in shape.dim]
+                if len(sizes) > MOST_AXES or np.prod(sizes, dtype=float) > MOST_VALUES:
+                    raise _not_ours(path, "%s has the shape %s" % (
+                        node.name, [dimension.size for dimension in shape.dim][:MOST_AXES]))
+
+
+def _num_hidden(path, nodes):
+    """Units of the LSTM, from the shapes of its two states."""
+    sizes = {tuple(dimension.size for dimension in nodes[name].attr["shape"].shape.dim)
+             for name in (DS_STATE_C, DS_STATE_H)}
+    size, = sizes if len(sizes) == 1 else [()]
+    if len(size) != 2 or size[0] != 1 or size[1] < 1:
+        raise _not_ours(path, "the states of its LSTM have the shapes %s, expected twice [1, n]"
+                        % sorted(map(list, sizes)))
+    return size[1]
+
+
+def _check_lstm(path, graph, num_hidden):
+    """Refuse an LSTM whose parts do not fit: TensorFlow's kernel reads beyond them."""
+    for operation in graph.get_operations():
+        if operation.type != "BlockLSTM":
+            continue
+        shapes = [tensor.shape.as_list() if tensor.shape.ndims is not None else None
+                  for tensor in operation.inputs]
+        _, x, c, h, w, w_ci, w_cf, w_co, b = shapes
+        n = num_hidden
+        if not (x and len(x) == 3 and x[1] == 1 and x[2] and c == h == [1, n]
+                and w == [x[2] + n, 4 * n] and w_ci == w_cf == w_co == [n] and b == [4 * n]):
+            raise _not_ours(path, "the parts of its LSTM do not fit: %s" % shapes)
 
 
 def _check_metadata(path, nodes):

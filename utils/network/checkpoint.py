@@ -15,7 +15,7 @@ from utils.common.constants import (ANIMATION_FPS, FEATURE_PROFILES, MIN_WINDOW_
                                     PROFILE_DEEPSPEECH, PROFILE_REFERENCE, WINDOW_FRAMES,
                                     WINDOW_FUTURE_FRAMES)
 from utils.common.errors import UserError
-from utils.common.files import make_folder, write_json
+from utils.common.files import make_folder, path_in_utf8, write_json
 from utils.common.quiet_tensorflow import tf
 
 PUBLISHED_CHECKPOINT = "gstep_199800.model"
@@ -82,7 +82,7 @@ def list_checkpoints(folder):
 
 def _reader(prefix):
     try:
-        return tf.train.load_checkpoint(prefix)
+        return tf.train.load_checkpoint(path_in_utf8(prefix))
     except READ_ERRORS as error:
         raise _unreadable(prefix, error)
 
@@ -218,7 +218,8 @@ def save_checkpoint(session, saver, prefix, info):
     aside = os.path.join(folder, "%s%d-%s" % (ASIDE_PREFIX, os.getpid(), name))
     try:
         os.makedirs(aside, exist_ok=True)
-        saver.save(session, os.path.join(aside, name), write_meta_graph=False, write_state=False)
+        saver.save(session, path_in_utf8(os.path.join(aside, name)), write_meta_graph=False,
+                   write_state=False)
         write_checkpoint_info(os.path.join(aside, name), info)
         delete_checkpoint(prefix)
         for suffix in (DATA_SUFFIX, RECORD_SUFFIX, INDEX_SUFFIX):

@@ -97,7 +97,8 @@ def write_dataset_page(path, dataset, thumbnails):
     thumbnails: {subject: [(caption, uint8 RGB [height, width, 3])]}; subjects may be missing.
     One subject's arrays are held at a time. Raises UserError where the file cannot be written.
     """
-    with written_aside(path) as aside, open(aside, "w", encoding="utf-8") as stream:
+    with written_aside(path) as aside, open(
+            aside, "w", encoding="utf-8", errors="replace") as stream:
         for part in _parts(dataset, thumbnails):
             stream.write(part + "\n")
 

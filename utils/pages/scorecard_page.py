@@ -23,7 +23,8 @@ def write_page(path, card, curves):
     Raises UserError where the file cannot be written.
     """
     content = page(card, curves)
-    with written_aside(path) as aside, open(aside, "w", encoding="utf-8") as stream:
+    with written_aside(path) as aside, open(
+            aside, "w", encoding="utf-8", errors="replace") as stream:
         stream.write(content)
 
 

@@ -84,7 +84,8 @@ def view(take_path, out_path, against_path=None, sound_path=None, avatar_path=No
             warn("no scores: %s" % error)
     with open(avatar_path, "rb") as stream:
         head = (os.path.basename(avatar_path), stream.read())
-    content = page(takes, head, audio and embedded_sound(audio), card).encode("utf-8")
+    content = page(takes, head, audio and embedded_sound(audio), card).encode(
+        "utf-8", "replace")             # a file's name may be no UTF-8
     if len(content) > LARGE_PAGE_BYTES:
         warn("the page has %.0f MB, of which the head %s is %.0f; browsers open it slowly"
              % (len(content) / 1e6, head[0], len(head[1]) / 1e6))

@@ -3,7 +3,9 @@ import collections
 import hashlib
 import io
 import os
+import struct
 import zipfile
+import zlib
 
 from utils.common.errors import UserError
 from utils.common.tflite_file import is_tflite, is_whole
@@ -40,8 +42,12 @@ def read_task(path):
     try:
         with zipfile.ZipFile(io.BytesIO(whole)) as task:
             for network, name in NETWORK_FILES.items():
+                if task.getinfo(name).file_size > LARGEST_TASK_BYTES:
+                    raise zipfile.BadZipFile()
                 contents[network] = task.read(name)
-    except zipfile.BadZipFile:
+    # What zipfile raises on damage: also of the packing, and of a password.
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
+            ValueError, struct.error):
         raise UserError("%s is no face_landmarker.task, or damaged; download it from %s"
                         % (path, TASK_SOURCE))
     except KeyError:

@@ -4,9 +4,12 @@ import os
 
 import numpy as np
 
+from utils.common.child_trial import death_of, run_once
 from utils.common.errors import UserError
 from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.tracking.task_file import NETWORK_FILES, TASK_SOURCE, read_task, warn_if_unknown
+
+MOST_BYTES = 4 << 30                    # that a network may take: the known ones take 0.1 GB
 
 # detector, landmarks, blendshapes: functions of one input that give the outputs, each flat.
 Task = collections.namedtuple("Task", ["sha256"] + list(NETWORK_FILES))
@@ -35,7 +38,10 @@ def load_task(path, warn, **sizes):
 
 
 def _open(content, input_shape, output_sizes):
-    """A function that runs the network; None where its sizes are others."""
+    """A function that runs the network; None where its sizes are others, or it cannot be run."""
+    if death_of(lambda: run_once(tf.lite.Interpreter(model_content=content)),
+                MOST_BYTES) is not None:
+        return None
     try:
         with tflite_chatter_dropped():
             interpreter = tf.lite.Interpreter(model_content=content)

@@ -217,7 +217,8 @@ def is_kept_for_published_files(key):
 
 def write_config(path, config=None):
     """Write `config`, or the defaults, to `path`, in place of what stood there."""
-    with written_aside(path) as aside, open(aside, "w", encoding="utf-8") as stream:
+    with written_aside(path) as aside, open(
+            aside, "w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.write(config_text(config))
 
 
@@ -300,11 +301,12 @@ def _from_anywhere(key, text):
 def _parsed(path):
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
-        with open(path, encoding="utf-8-sig") as stream:
+        # Paths are bytes: what is no UTF-8 comes back as it was written.
+        with open(path, encoding="utf-8-sig", errors="surrogateescape") as stream:
             parser.read_file(stream, source=path)
     except FileNotFoundError:
         raise UserError("the config %s is missing; write one with: python config_parser.py" % path)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UserError("cannot read the config %s: %s" % (path, error))
     except configparser.Error as error:
         raise UserError("%s is not a config file: %s; python config_parser.py writes one"

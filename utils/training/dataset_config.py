@@ -42,16 +42,17 @@ def write_training_config(dataset_path, subjects):
     text = CHECK_LINE % _check_of(body) + body
     if os.path.lexists(path):
         with open(path, "rb") as stream:
-            present = stream.read().decode("utf-8", "replace").replace("\r\n", "\n")
+            present = stream.read().decode("utf-8", "surrogateescape").replace("\r\n", "\n")
         if present == text:
             return path, "unchanged"
         first_line, _, rest = present.partition("\n")
         if first_line + "\n" != CHECK_LINE % _check_of(rest):
             return path, "edited"
-    with written_aside(path) as aside, open(aside, "w", encoding="utf-8") as stream:
+    with written_aside(path) as aside, open(
+            aside, "w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.write(text)
     return path, "written"
 
 
 def _check_of(text):
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -8,11 +8,9 @@ then removed. A file appears under its name only when it is whole, so an interru
 goes on with the first subject that has none.
 """
 import collections
-import glob
 import hashlib
 import os
 import re
-import time
 
 import numpy as np
 
@@ -21,7 +19,6 @@ from utils.common.files import make_folder, written_aside
 from utils.common.npy_stream import read_npy, write_npy
 
 CACHE_VERSION = 1                       # raised when features or layout change
-ABANDONED_S = 3600                      # a part-written file this old has no writer any more
 
 
 def cache_key(audio_sha256, acoustic_sha256, profile):
@@ -52,7 +49,6 @@ def write_cached(folder, paths_and_pieces, share_rows=False):
         not, to the bit.
     """
     make_folder(folder)
-    _remove_abandoned(folder)
     files_of = collections.defaultdict(list)        # listed once: a folder may hold thousands
     for name in os.listdir(folder):
         files_of[_stem_of_file(name)].append(name)
@@ -105,12 +101,6 @@ def _stem_of_file(name):
     """What a subject's files have in common, or None for no file of ours."""
     found = re.match(r"(.+)-[0-9a-f]{16}\.npy$", name)
     return found and found.group(1)
-
-
-def _remove_abandoned(folder):
-    for part in glob.glob(os.path.join(glob.escape(folder), ".part-*.npy")):
-        if time.time() - os.path.getmtime(part) > ABANDONED_S:
-            _remove_unless_in_use(part)
 
 
 def _remove_unless_in_use(path):

@@ -7,12 +7,13 @@ import cv2
 import numpy as np
 
 from utils.common.errors import UserError
-from utils.common.files import make_folder
+from utils.common.files import make_folder, path_in_utf8
 from utils.common.quiet_tensorflow import tf
 from utils.network.losses import LOSS_NAMES
 
 COLLECTIONS = {"train": "training", "validation": "validation"}   # folder: ending of its tags
 EVENT_FILE_VERSION = "brain.Event:2"
+EVENT_FILE_PREFIX = "events.out.tfevents."
 
 
 class Summaries(object):
@@ -36,9 +37,10 @@ class Summaries(object):
             make_folder(path)
             now = time.time()
             # TensorBoard reads the files of a folder in the order of their names.
-            name = "events.out.tfevents.%010d.%s.%06d" % (now, socket.gethostname(),
-                                                          now % 1 * 1e6)
-            self._writers[collection] = tf.io.TFRecordWriter(os.path.join(path, name))
+            name = "%s%010d.%s.%06d" % (EVENT_FILE_PREFIX, _not_before_others(path, now),
+                                        socket.gethostname(), now % 1 * 1e6)
+            self._writers[collection] = tf.io.TFRecordWriter(
+                path_in_utf8(os.path.join(path, name)))
             self._write(collection, tf.Event(wall_time=now, file_version=EVENT_FILE_VERSION))
             # Steps are written as they stand after a training step: the next one is + 1.
             self._write(collection, tf.Event(
@@ -92,3 +94,11 @@ class Summaries(object):
     def close(self):
         for writer in self._writers.values():
             writer.close()
+
+
+def _not_before_others(folder, now_s):
+    """now_s, or a second after the last event file of a folder where the clock was put back."""
+    stamps = [name[len(EVENT_FILE_PREFIX):].split(".")[0] for name in os.listdir(folder)
+              if name.startswith(EVENT_FILE_PREFIX)]
+    last_s = max([int(stamp) for stamp in stamps if stamp.isdigit()] + [0])
+    return now_s if last_s <= now_s else last_s + 1
