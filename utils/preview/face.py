@@ -44,17 +44,34 @@ def render_face(weights, names, size=DESIGN_SIZE):
     Weights outside 0-1 are clipped, as a rig would. Raises ValueError for names that are not
     the 52 ARKit shapes, for another shape of weights, for NaN, and for a size out of range.
     """
-    weights = np.asarray(weights, np.float64)
-    columns = face_columns(tuple(names))
-    if weights.shape != (len(FACE_CHANNELS),):
+    weights = np.asarray(weights)
+    if weights.ndim != 1:
         raise ValueError("weights of shape %s, expected (%d,)"
                          % (weights.shape, len(FACE_CHANNELS)))
-    if not np.isfinite(weights).all():
-        raise ValueError("the weight of %s is not a number"
-                         % names[int(np.argmin(np.isfinite(weights)))])
+    check_size(size)
+    return face_of_size(int(size)).draw(ordered_weights(weights, names))
+
+
+def ordered_weights(weights, names):
+    """`weights` [..., 52] named by `names` as Face.draw takes them: in its order, in 0-1.
+
+    Raises ValueError as render_face does for weights and names.
+    """
+    columns = face_columns(tuple(names))
+    weights = np.asarray(weights)
+    if weights.shape[-1:] != (len(FACE_CHANNELS),):
+        raise ValueError("weights of shape %s, expected (%d,) or many of it"
+                         % (weights.shape, len(FACE_CHANNELS)))
+    known = np.isfinite(weights).reshape(-1, len(FACE_CHANNELS)).all(axis=0)        # [52]
+    if not known.all():
+        raise ValueError("the weight of %s is not a number" % names[int(np.argmin(known))])
+    return np.clip(weights[..., columns], 0, 1)
+
+
+def check_size(size):
+    """ValueError for a size that cannot be drawn."""
     if not MIN_SIZE <= size <= MAX_SIZE:
         raise ValueError("size %s is outside %d-%d" % (size, MIN_SIZE, MAX_SIZE))
-    return face_of_size(int(size)).draw(np.clip(weights[columns], 0, 1))
 
 
 @functools.lru_cache(maxsize=16)
@@ -124,6 +141,7 @@ class Face:
 
     def draw(self, weights):
         """uint8 BGR [size, size, 3] for `weights` [52] in FACE_CHANNELS order, 0-1."""
+        weights = np.asarray(weights, np.float64)
         frame = self.still.copy()
         self.draw_skin(frame, weights)
         for suffix, side in SIDES:
@@ -173,10 +191,12 @@ class Face:
             thickness = spline(np.stack([np.arange(5.0), half], 1), 8)[:, 1]
             upper, lower = shifted(middle, -thickness), shifted(middle, thickness)
             brush.soft(np.concatenate([upper, lower[::-1]]), BROW, 0.92, 0.8)
-            for i in range(2, len(middle) - 5, 3):      # hairs, leaning more towards the temple
-                lean = i / float(len(middle))
-                start, end = lower[i] * 0.7 + middle[i] * 0.3, upper[i] + (0, 0.4 + 2.0 * lean)
-                brush.line([start, end + (side * (1.5 + 6.5 * lean), 0)], (34, 44, 72), 0.7)
+            # hairs, leaning more towards the temple
+            some = np.arange(2, len(middle) - 5, 3)
+            lean = some / float(len(middle))
+            starts = lower[some] * 0.7 + middle[some] * 0.3
+            ends = upper[some] + np.stack([side * (1.5 + 6.5 * lean), 0.4 + 2.0 * lean], 1)
+            brush.lines(np.stack([starts, ends], 1), (34, 44, 72), 0.7)
 
     def eyeball_picture(self, side):
         """The white of an eye in its box at FINE size: uint8 [h, w, 3]."""

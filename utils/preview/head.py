@@ -95,7 +95,15 @@ class Painter:
 
 def mix(image, colour, amount):
     """`image` [h, w, 3] moved towards `colour` (one, or an image) by `amount` [h, w]."""
-    return image + (np.asarray(colour, np.float32) - image) * amount[..., None]
+    mixed = image.astype(np.result_type(image, np.float32, amount))
+    rows, columns = (np.flatnonzero(amount.any(axis=axis)) for axis in (1, 0))
+    if len(rows):
+        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        colour = np.broadcast_to(np.asarray(colour, np.float32), image.shape)
+        for part in np.ndindex(image.shape[2:]):        # numpy is slow along an axis of three
+            before = image[window + part]
+            mixed[window + part] += (colour[window + part] - before) * amount[window]
+    return mixed
 
 
 @functools.lru_cache(maxsize=1)     # it takes a second or two, and sizes share it

@@ -1,0 +1,87 @@
+"""Processes that draw the preview's faces, on several cores, while this one does other things."""
+import multiprocessing
+import signal
+
+import numpy as np
+
+from utils.common.errors import UserError
+
+FRAMES_AHEAD = 4                    # that each process may draw before they are asked for
+MOST_PROCESSES = 8                  # more draw faster than ffmpeg encodes
+
+
+class Drawers:
+    """Draws one clip; a context manager, whose end stops the processes.
+
+        with Drawers(512, num_processes=2) as drawers:      # they begin to import and to paint
+            for picture in drawers.pictures(weights):
+    """
+
+    def __init__(self, size, num_processes):
+        # Spawned: a fork would copy TensorFlow's threads' locks, as they are at that moment.
+        context = multiprocessing.get_context("spawn")
+        self._workers = []                  # (process, connection, pictures it draws into)
+        for _ in range(min(num_processes, MOST_PROCESSES)):
+            ours, theirs = context.Pipe()
+            shared = context.RawArray("B", FRAMES_AHEAD * size * size * 3)
+            process = context.Process(target=_draw, args=(theirs, shared, size), daemon=True)
+            process.start()
+            theirs.close()
+            self._workers.append((process, ours, _as_pictures(shared, size)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        for _, connection, _ in self._workers:
+            connection.close()
+
+    def stop(self):
+        """End the processes; pictures(), in another thread, then raises."""
+        for process, _, _ in self._workers:
+            process.terminate()
+        for process, _, _ in self._workers:
+            process.join()
+
+    def pictures(self, weights):
+        """Yield an RGB picture [size, size, 3] for each row of `weights`, good until the next.
+
+        weights: what ordered_weights gave. Raises UserError where a process ends.
+        """
+        num_processes = len(self._workers)
+        ahead = num_processes * FRAMES_AHEAD
+        for i in range(len(weights) + ahead):
+            # Frame i is drawn by process i % n, into the place of its own that is free again.
+            process, connection, pictures = self._workers[i % num_processes]
+            place = i // num_processes % FRAMES_AHEAD
+            try:
+                if i >= ahead:
+                    connection.recv_bytes()
+                    yield pictures[place]
+                if i < len(weights):
+                    connection.send((place, weights[i]))
+            except (EOFError, OSError):
+                process.join()
+                raise UserError("a process that draws the preview ended with exit code %s; run it "
+                                "again, or without the preview" % process.exitcode)
+
+
+def _as_pictures(shared, size):
+    return np.frombuffer(shared, np.uint8).reshape(FRAMES_AHEAD, size, size, 3)
+
+
+def _draw(connection, shared, size):
+    """Of a process: draw what is asked for, until the one that started it closes or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)        # it decides on Ctrl-C
+    import cv2
+    from utils.preview.face import face_of_size
+    cv2.setNumThreads(1)                                # each core has a process
+    face, pictures = face_of_size(size), _as_pictures(shared, size)
+    while True:
+        try:
+            place, weights = connection.recv()
+        except (EOFError, OSError):
+            return
+        cv2.cvtColor(face.draw(weights), cv2.COLOR_BGR2RGB, pictures[place])
+        connection.send_bytes(b"drawn")
