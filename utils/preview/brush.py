@@ -76,10 +76,10 @@ class Brush:
     def _window(self, pixels, margin):
         """The slices of `image` that hold `pixels` and a margin, or None outside it."""
         height, width = self.image.shape[:2]
-        lowest, highest = pixels.min(axis=0).tolist(), pixels.max(axis=0).tolist()
-        left, top = (max(math.floor(value - margin), 0) for value in lowest)
-        right, bottom = (min(math.ceil(value + margin + 1), limit)
-                         for value, limit in zip(highest, (width, height)))
+        columns, rows = pixels.T.tolist()
+        left, top = max(math.floor(min(columns) - margin), 0), max(math.floor(min(rows) - margin), 0)
+        right = min(math.ceil(max(columns) + margin + 1), width)
+        bottom = min(math.ceil(max(rows) + margin + 1), height)
         if right <= left or bottom <= top:
             return None
         return slice(top, bottom), slice(left, right)

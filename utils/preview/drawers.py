@@ -2,9 +2,12 @@
 import multiprocessing
 import signal
 
+import cv2
 import numpy as np
 
 from utils.common.errors import UserError
+from utils.preview.face import Face, texture_size
+from utils.preview.head import head_layers
 
 FRAMES_AHEAD = 4                    # that each process may draw before they are asked for
 MOST_PROCESSES = 8                  # more draw faster than ffmpeg encodes
@@ -20,13 +23,21 @@ class Drawers:
     def __init__(self, size, num_processes):
         # Spawned: a fork would copy TensorFlow's threads' locks, as they are at that moment.
         context = multiprocessing.get_context("spawn")
+        num_processes = min(num_processes, MOST_PROCESSES)
+        layers = context.RawArray("B", texture_size(size) ** 2 * 7)
+        painted = None                      # from the process before, when `layers` are there
         self._workers = []                  # (process, connection, pictures it draws into)
-        for _ in range(min(num_processes, MOST_PROCESSES)):
+        for left in reversed(range(num_processes)):
             ours, theirs = context.Pipe()
+            painted_next, tell = context.Pipe(duplex=False) if left else (None, None)
             shared = context.RawArray("B", FRAMES_AHEAD * size * size * 3)
-            process = context.Process(target=_draw, args=(theirs, shared, size), daemon=True)
+            process = context.Process(target=_draw, args=(theirs, shared, size, layers, painted,
+                                                          tell), daemon=True)
             process.start()
-            theirs.close()
+            for end in (theirs, painted, tell):
+                if end is not None:
+                    end.close()
+            painted = painted_next
             self._workers.append((process, ours, _as_pictures(shared, size)))
 
     def __enter__(self):
@@ -71,17 +82,28 @@ def _as_pictures(shared, size):
     return np.frombuffer(shared, np.uint8).reshape(FRAMES_AHEAD, size, size, 3)
 
 
-def _draw(connection, shared, size):
-    """Of a process: draw what is asked for, until the one that started it closes or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)        # it decides on Ctrl-C
-    import cv2
-    from utils.preview.face import face_of_size
+def _draw(connection, shared, size, layers, painted, tell):
+    """Of a process: draw what is asked for, until the one that started it closes or is gone.
+
+    The first of the processes paints `layers` for all; `painted` and `tell` are connections from
+    the one before and to the one behind, or None.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)        # the one that started it decides on Ctrl-C
     cv2.setNumThreads(1)                                # each core has a process
-    face, pictures = face_of_size(size), _as_pictures(shared, size)
-    while True:
-        try:
+    pixels = texture_size(size)
+    layers = np.frombuffer(layers, np.uint8).reshape(7, pixels * pixels)
+    background, head = layers[:3].reshape(pixels, pixels, 3), layers[3:].reshape(pixels, pixels, 4)
+    try:
+        if painted is None:
+            background[:], head[:] = head_layers(pixels)
+        else:
+            painted.recv_bytes()
+        if tell is not None:
+            tell.send_bytes(b"painted")
+        face, pictures = Face(size, (background, head)), _as_pictures(shared, size)
+        while True:
             place, weights = connection.recv()
-        except (EOFError, OSError):
-            return
-        cv2.cvtColor(face.draw(weights), cv2.COLOR_BGR2RGB, pictures[place])
-        connection.send_bytes(b"drawn")
+            cv2.cvtColor(face.draw(weights), cv2.COLOR_BGR2RGB, pictures[place])
+            connection.send_bytes(b"drawn")
+    except (EOFError, OSError):
+        pass

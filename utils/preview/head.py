@@ -38,12 +38,18 @@ def spline(points, per_segment=12, closed=False):
     else:
         ring = np.concatenate([2 * points[:1] - points[1:2], points,
                                2 * points[-1:] - points[-2:-1]])
-    t = np.linspace(0, 1, per_segment, endpoint=False, dtype=np.float32)[None, :, None]
+    t = steps_of(per_segment)
     p0, p1, p2, p3 = (ring[i:len(ring) - 3 + i][:, None] for i in range(4))   # [segments, 1, 2]
     curve = 0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t ** 2
                    + (3 * p1 - p0 - 3 * p2 + p3) * t ** 3)                    # [segments, t, 2]
     curve = curve.reshape(-1, 2)                                              # [segments * t, 2]
     return curve if closed else np.concatenate([curve, points[-1:]])
+
+
+@functools.lru_cache(maxsize=8)
+def steps_of(per_segment):
+    """Where the points of a segment of a spline lie in it: [1, per_segment, 1], to be read only."""
+    return np.linspace(0, 1, per_segment, endpoint=False, dtype=np.float32)[None, :, None]
 
 
 def mirrored(half):
