@@ -114,7 +114,8 @@ def main():
         parser.error("--jobs, --scheduler and --modified_only are of a folder or a pattern, and %s "
                      "is neither" % args.audio_fname)
     from utils.batch.one_sound import animate_sound, load_animator
-    written = animate_sound(args, args.audio_fname, args.out_path, load_animator)
+    written = animate_sound(args, args.audio_fname, args.out_path, load_animator,
+                            num_drawers=os.cpu_count() or 1)
     print("wrote:")
     for path in written:
         print("  %-50s %8.1f kB" % (path, os.path.getsize(path) / 1000.0))

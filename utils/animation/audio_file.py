@@ -1,4 +1,5 @@
 """From an audio file to the files of its animation: the pipeline behind run_voca.py."""
+import contextlib
 import os
 import sys
 
@@ -83,7 +84,8 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
                  preview=True, transcript=False, force=False,
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None,
                  tta_copies=None, formats=DEFAULT_FORMATS, avatar_path=None, edit=None,
-                 offset_s=0.0, start_timecode=None, sound=False, load_animator=None):
+                 offset_s=0.0, start_timecode=None, sound=False, load_animator=None,
+                 num_drawers=0):
     """Animate one audio file and write its files.
 
     Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,
@@ -94,6 +96,7 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
       sound: write a wav beside the .glb.
       load_animator: called without arguments for the SpeechAnimator, once the sound is known to
         be there; None: it is loaded by these arguments.
+      num_drawers: processes that draw the preview while this one does the rest; 0: this one draws.
     Returns:
       the paths written, in the order written.
     Raises:
@@ -104,44 +107,50 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
     if out_path is None:
         name = os.path.splitext(os.path.basename(audio_path))[0]
         out_path = os.path.join(OUT_ROOT, name)
-    if load_animator is not None:
-        animator = load_animator()
-    else:
-        from utils.animation.animator import SpeechAnimator     # it imports TensorFlow, for seconds
-        animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force, reference_chunk_s,
-                                  eye_motion_seed, style, tta_copies)
-    weights, loudness, duration_s = animate_audio(animator, audio, show_progress=True)
-    names = animator.channels
-    num_frames = num_frames_of(duration_s, fps)
-    weights = resample_frames(weights, animator.fps, fps, num_frames)       # [num_frames, 52]
-    loudness = resample_frames(loudness[:, np.newaxis], animator.fps, fps, num_frames)[:, 0]
-    angles = edits = None
-    if edit is not None:
-        weights, angles, edits = edit(weights, names, fps, audio)
-    if offset_s:
-        edits = dict(edits or {}, offset_s=offset_s)
-        weights = later(weights, fps, offset_s, num_frames)
-        angles = None if angles is None else later(angles, fps, offset_s, num_frames)
+    with contextlib.ExitStack() as stack:
+        drawers = None
+        if preview and num_drawers:
+            from utils.preview.drawers import Drawers
+            from utils.preview.head import DESIGN_SIZE
+            drawers = stack.enter_context(Drawers(DESIGN_SIZE, num_drawers))
+        if load_animator is not None:
+            animator = load_animator()
+        else:
+            from utils.animation.animator import SpeechAnimator     # it imports TensorFlow, slowly
+            animator = SpeechAnimator(checkpoint_path, acoustic_graph_path, force,
+                                      reference_chunk_s, eye_motion_seed, style, tta_copies)
+        weights, loudness, duration_s = animate_audio(animator, audio, show_progress=True)
+        names = animator.channels
+        num_frames = num_frames_of(duration_s, fps)
+        weights = resample_frames(weights, animator.fps, fps, num_frames)   # [num_frames, 52]
+        loudness = resample_frames(loudness[:, np.newaxis], animator.fps, fps, num_frames)[:, 0]
+        angles = edits = None
+        if edit is not None:
+            weights, angles, edits = edit(weights, names, fps, audio)
+        if offset_s:
+            edits = dict(edits or {}, offset_s=offset_s)
+            weights = later(weights, fps, offset_s, num_frames)
+            angles = None if angles is None else later(angles, fps, offset_s, num_frames)
+        preview_path = os.path.join(out_path, PREVIEW_NAME)
+        if preview:
+            stack.enter_context(_preview_beside(audio, drawers, preview_path, weights, names, fps))
 
-    written = []
+        written = []
 
-    def write(name, writer, *args):
-        path = os.path.join(out_path, name)
-        writer(path, *args)
-        written.append(path)
+        def write(name, writer, *args):
+            path = os.path.join(out_path, name)
+            writer(path, *args)
+            written.append(path)
 
-    for name in formats:
-        write(FORMATS[name].file_name, write_face, name, weights, names, fps, avatar_path,
-              print_warning, edits, angles, start_s)
-        if sound and name == "glb":
-            write(SOUND_NAME, write_wav, np.concatenate(list(audio.blocks(
-                AUDIO_BLOCK_S, resampler="none"))), audio.sample_rate_hz)
-    write("curves.png", write_curves_png, weights, names, fps, loudness)
+        for name in formats:
+            write(FORMATS[name].file_name, write_face, name, weights, names, fps, avatar_path,
+                  print_warning, edits, angles, start_s)
+            if sound and name == "glb":
+                write(SOUND_NAME, write_wav, np.concatenate(list(audio.blocks(
+                    AUDIO_BLOCK_S, resampler="none"))), audio.sample_rate_hz)
+        write("curves.png", write_curves_png, weights, names, fps, loudness)
     if preview:
-        from utils.preview.head import DESIGN_SIZE          # which imports OpenCV
-        from utils.preview.video import write_preview
-        with audio.file_for_ffmpeg() as (path, stream):
-            write(PREVIEW_NAME, write_preview, weights, names, fps, path, DESIGN_SIZE, stream)
+        written.append(preview_path)
     if transcript:
         try:
             words = transcribe(*files_for_transcript(acoustic_graph_path), audio=audio.blocks())
@@ -151,3 +160,14 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
             print("heard: %s" % " ".join(word for word, _, _ in words))
             write("transcript.csv", write_transcript, words)
     return written
+
+
+@contextlib.contextmanager
+def _preview_beside(audio, drawers, path, weights, names, fps):
+    """Write the preview of an AudioFile while the block runs; after it, where there are no Drawers.
+    """
+    from utils.preview.head import DESIGN_SIZE          # which imports OpenCV
+    from utils.preview.video import preview_beside
+    with audio.file_for_ffmpeg() as (sound_path, stream), preview_beside(
+            drawers, path, weights, names, fps, sound_path, DESIGN_SIZE, stream):
+        yield

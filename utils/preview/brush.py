@@ -1,10 +1,14 @@
 """Drawing on an image with smooth edges."""
+import functools
+import math
+
 import cv2
 import numpy as np
 
 from utils.preview.head import CENTRE_X
 
 FINE = 2                            # features are drawn this much larger, then averaged down
+TO_LEFT_EDGE = np.array([CENTRE_X, 0.0])
 
 
 class Brush:
@@ -16,7 +20,7 @@ class Brush:
 
     def __init__(self, part, scale, origin, image=None):
         self.part = part
-        self.scale, self.origin = scale, origin
+        self.scale, self.origin = scale, np.array(origin, np.float64)
         if image is None:
             image = cv2.resize(part, None, fx=FINE, fy=FINE, interpolation=cv2.INTER_NEAREST)
         self.image = image                                          # [fine h, fine w, 3]
@@ -27,7 +31,7 @@ class Brush:
     def __exit__(self, kind, error, trace):
         if kind is None:
             height, width = self.part.shape[:2]
-            self.part[:] = cv2.resize(self.image, (width, height), interpolation=cv2.INTER_AREA)
+            cv2.resize(self.image, (width, height), self.part, interpolation=cv2.INTER_AREA)
 
     def layer(self, around):
         """An unset sheet over the place of the points `around`; None outside the image."""
@@ -42,35 +46,40 @@ class Brush:
 
     def pixels(self, points):
         """Design units (x from the middle of the face) as pixels of `image`."""
-        points = np.asarray(points, np.float64) + (CENTRE_X, 0)
-        return (points * self.scale - self.origin) * FINE - 0.5
+        points = (np.asarray(points, np.float64) + TO_LEFT_EDGE) * self.scale
+        points -= self.origin
+        points *= FINE
+        points -= 0.5
+        return points
 
     def length(self, units):
         return units * self.scale * FINE
 
     def fill(self, polygon, colour):
-        points = np.round(self.pixels(polygon) * 16).astype(np.int32)
-        cv2.fillPoly(self.image, [points], colour, cv2.LINE_AA, 4)
+        cv2.fillPoly(self.image, [fixed_point(self.pixels(polygon))], colour, cv2.LINE_AA, 4)
 
-    def line(self, curve, colour, width):
-        points = np.round(self.pixels(curve) * 16).astype(np.int32)
-        cv2.polylines(self.image, [points], False, colour,
+    def lines(self, curves, colour, width):
+        """One line along each of `curves` [lines, points, 2]."""
+        cv2.polylines(self.image, list(fixed_point(self.pixels(curves))), False, colour,
                       max(1, int(round(self.length(width)))), cv2.LINE_AA, 4)
 
     def graded(self, outer, inner, rim_colour, inner_colour, steps=7):
         """A lip: the band between two curves, its colour passing from one to the other."""
-        for step in range(steps):
-            t = step / float(steps)
-            curve = outer * (1 - t) + inner * t
-            colour = [a * (1 - t) + b * t for a, b in zip(rim_colour, inner_colour)]
-            self.fill(np.concatenate([curve, inner[::-1]]), colour)
+        shares = [step / float(steps) for step in range(steps)]
+        t = np.reshape(shares, (-1, 1, 1))
+        inwards = np.broadcast_to(inner[::-1], (steps,) + inner.shape)
+        bands = np.concatenate([outer * (1 - t) + inner * t, inwards], axis=1)  # [steps, 2 n, 2]
+        for band, share in zip(fixed_point(self.pixels(bands)), shares):
+            colour = [a * (1 - share) + b * share for a, b in zip(rim_colour, inner_colour)]
+            cv2.fillPoly(self.image, [band], colour, cv2.LINE_AA, 4)
 
     def _window(self, pixels, margin):
         """The slices of `image` that hold `pixels` and a margin, or None outside it."""
         height, width = self.image.shape[:2]
-        left, top = np.maximum(np.floor(pixels.min(axis=0) - margin), 0).astype(int)
-        right, bottom = np.ceil(pixels.max(axis=0) + margin + 1).astype(int)
-        right, bottom = min(right, width), min(bottom, height)
+        columns, rows = pixels.T.tolist()
+        left, top = max(math.floor(min(columns) - margin), 0), max(math.floor(min(rows) - margin), 0)
+        right = min(math.ceil(max(columns) + margin + 1), width)
+        bottom = min(math.ceil(max(rows) + margin + 1), height)
         if right <= left or bottom <= top:
             return None
         return slice(top, bottom), slice(left, right)
@@ -89,16 +98,15 @@ class Brush:
         shrink = 4 if sigma > 6 else 2 if sigma > 2 else 1
         mask = np.zeros((-(-height // shrink), -(-width // shrink)), np.uint8)
         inside = (pixels - (window[1].start, window[0].start) + 0.5) / shrink - 0.5
-        draw(mask, np.round(inside * 16).astype(np.int32), shrink)
+        draw(mask, fixed_point(inside), shrink)
         if sigma > 0.3:
             mask = cv2.GaussianBlur(mask, (0, 0), sigma / shrink)
         if shrink > 1:
             mask = cv2.resize(mask, (mask.shape[1] * shrink, mask.shape[0] * shrink),
                               interpolation=cv2.INTER_LINEAR)[:height, :width]
         amount = mask * np.float32(strength / 255.0)                # [h, w]
-        paint = np.empty_like(part)
-        paint[:] = colour
-        self.image[window] = cv2.blendLinear(paint, part, amount, 1 - amount)
+        paint = sheet_of(colour, -(-height // 64) * 64, -(-width // 64) * 64)[:height, :width]
+        cv2.blendLinear(paint, part, amount, 1 - amount, part)
 
     def soft(self, polygon, colour, strength, blur):
         self._blend(self.pixels(polygon), colour, min(strength, 1.0), blur,
@@ -115,11 +123,9 @@ class Brush:
         """The part of `layer` inside `polygon`."""
         part = self.image[layer.window]
         mask = np.zeros(part.shape[:2], np.uint8)
-        fixed = np.round(layer.pixels(polygon) * 16).astype(np.int32)
-        cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, 4)
+        cv2.fillPoly(mask, [fixed_point(layer.pixels(polygon))], 255, cv2.LINE_AA, 4)
         amount = mask * np.float32(1 / 255.0)
-        self.image[layer.window] = cv2.blendLinear(layer.image, np.ascontiguousarray(part),
-                                                   amount, 1 - amount)
+        cv2.blendLinear(layer.image, part, amount, 1 - amount, part)
 
     def sprite(self, picture, centre):
         """A premultiplied BGRA picture with its middle at `centre`, between pixels too."""
@@ -128,7 +134,21 @@ class Brush:
         shift = np.array([[1, 0, x - (picture.shape[1] - 1) / 2.0],
                           [0, 1, y - (picture.shape[0] - 1) / 2.0]], np.float32)
         placed = cv2.warpAffine(picture, shift, (width, height), flags=cv2.INTER_LINEAR)
-        self.image[:] = over(placed, self.image)
+        over(placed, self.image, self.image)
+
+
+def fixed_point(pixels):
+    """`pixels` as OpenCV draws them: int32, sixteenths of a pixel."""
+    pixels = pixels * 16
+    return np.rint(pixels, pixels).astype(np.int32)
+
+
+@functools.lru_cache(maxsize=128)
+def sheet_of(colour, height, width):
+    """An image of one colour, to be read only."""
+    sheet = np.empty((height, width, 3), np.uint8)
+    sheet[:] = colour
+    return sheet
 
 
 def shifted(curve, down):
@@ -138,8 +158,9 @@ def shifted(curve, down):
     return moved
 
 
-def over(top, bottom):
-    """Premultiplied BGRA `top` over opaque `bottom`, both uint8: [h, w, 3]."""
-    clear = 255 - top[..., 3]
+def over(top, bottom, out=None):
+    """Premultiplied BGRA `top` over opaque `bottom`, both uint8: [h, w, 3], into `out`."""
+    clear = cv2.bitwise_not(cv2.extractChannel(top, 3))
+    clear = cv2.cvtColor(clear, cv2.COLOR_GRAY2BGR)
     return cv2.add(cv2.cvtColor(top, cv2.COLOR_BGRA2BGR),
-                   cv2.multiply(bottom, cv2.cvtColor(clear, cv2.COLOR_GRAY2BGR), scale=1 / 255.0))
+                   cv2.multiply(bottom, clear, scale=1 / 255.0), out)

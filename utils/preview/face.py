@@ -30,6 +30,8 @@ EYE_BOX = (10, 206, 88, 268)        # of the subject's left eye, x from the midd
 BROW_BOX = (2, 176, 98, 234)
 
 LASH = (36, 36, 54)
+ALONG_LID = np.linspace(0, 1, shapes.NUM_LID_POINTS)
+LASH_THICKNESS = 0.8 + 2.2 * ALONG_LID ** 0.8 * (1 - 0.5 * ALONG_LID ** 6)
 BROW = (42, 54, 88)
 LIP_SEAM = (48, 40, 104)
 UPPER_LIP = ((116, 118, 210), (88, 84, 186))            # at the outer rim, at the inner
@@ -44,17 +46,34 @@ def render_face(weights, names, size=DESIGN_SIZE):
     Weights outside 0-1 are clipped, as a rig would. Raises ValueError for names that are not
     the 52 ARKit shapes, for another shape of weights, for NaN, and for a size out of range.
     """
-    weights = np.asarray(weights, np.float64)
-    columns = face_columns(tuple(names))
-    if weights.shape != (len(FACE_CHANNELS),):
+    weights = np.asarray(weights)
+    if weights.ndim != 1:
         raise ValueError("weights of shape %s, expected (%d,)"
                          % (weights.shape, len(FACE_CHANNELS)))
-    if not np.isfinite(weights).all():
-        raise ValueError("the weight of %s is not a number"
-                         % names[int(np.argmin(np.isfinite(weights)))])
+    check_size(size)
+    return face_of_size(int(size)).draw(ordered_weights(weights, names))
+
+
+def ordered_weights(weights, names):
+    """`weights` [..., 52] named by `names` as Face.draw takes them: in its order, in 0-1.
+
+    Raises ValueError as render_face does for weights and names.
+    """
+    columns = face_columns(tuple(names))
+    weights = np.asarray(weights)
+    if weights.shape[-1:] != (len(FACE_CHANNELS),):
+        raise ValueError("weights of shape %s, expected (%d,) or many of it"
+                         % (weights.shape, len(FACE_CHANNELS)))
+    known = np.isfinite(weights).reshape(-1, len(FACE_CHANNELS)).all(axis=0)        # [52]
+    if not known.all():
+        raise ValueError("the weight of %s is not a number" % names[int(np.argmin(known))])
+    return np.clip(weights[..., columns], 0, 1)
+
+
+def check_size(size):
+    """ValueError for a size that cannot be drawn."""
     if not MIN_SIZE <= size <= MAX_SIZE:
         raise ValueError("size %s is outside %d-%d" % (size, MIN_SIZE, MAX_SIZE))
-    return face_of_size(int(size)).draw(np.clip(weights[columns], 0, 1))
 
 
 @functools.lru_cache(maxsize=16)
@@ -75,19 +94,23 @@ def face_of_size(size):
     return Face(size)
 
 
+def texture_size(size):
+    """Pixels along a side of the painted head that a face of `size` is made of."""
+    return max(2 * size, TEXTURE_SIZE)
+
+
 class Face:
     """The layers and fields of one picture size, and draw(weights)."""
 
-    def __init__(self, size):
+    def __init__(self, size, layers=None):
+        """layers: of head_layers(texture_size(size)), where they are there already."""
         self.size = size
         self.scale = size / float(DESIGN_SIZE)
-        texture_size = max(2 * size, TEXTURE_SIZE)
-        background, head = head_layers(texture_size)
-        if texture_size > 2 * size:     # so that the warp's samples lie next to each other
-            texture_size = 2 * size
-            head = cv2.resize(head, (texture_size,) * 2, interpolation=cv2.INTER_AREA)
+        background, head = layers or head_layers(texture_size(size))
+        if len(head) > 2 * size:        # so that the warp's samples lie next to each other
+            head = cv2.resize(head, (2 * size,) * 2, interpolation=cv2.INTER_AREA)
         self.head = head                                            # [texture, texture, 4]
-        self.texture_scale = texture_size / float(size)
+        self.texture_scale = len(head) / float(size)
         self.background = cv2.resize(background, (size, size), interpolation=cv2.INTER_AREA)
         self.still = over(cv2.resize(head, (size, size), interpolation=cv2.INTER_AREA),
                           self.background)                          # [size, size, 3]
@@ -113,6 +136,7 @@ class Face:
                                               for upper in (True, False))
         self.tongue = tongue_sprite(pixels_per_unit)
         self.eyeball = {side: self.eyeball_picture(side) for _, side in SIDES}
+        self.brow_half = spline(np.stack([np.arange(5.0), shapes.BROW_HALF], 1), 8)[:, 1]   # [33]
 
     def pixel_box(self, box, side=0):
         """A box of design units as whole pixels; for side 1 or -1, x counts from the middle."""
@@ -124,6 +148,7 @@ class Face:
 
     def draw(self, weights):
         """uint8 BGR [size, size, 3] for `weights` [52] in FACE_CHANNELS order, 0-1."""
+        weights = np.asarray(weights, np.float64)
         frame = self.still.copy()
         self.draw_skin(frame, weights)
         for suffix, side in SIDES:
@@ -157,7 +182,7 @@ class Face:
                               self.shade_y + shade_back[..., 1], cv2.INTER_LINEAR)
             shade = 0.6 * np.tanh(shade / 0.6)      # many folds do not add up to black
             shade = cv2.resize(shade, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
-            shade = cv2.multiply(shade, head[..., 3], scale=1 / 255.0, dtype=cv2.CV_32F)
+            shade = cv2.multiply(shade, cv2.extractChannel(head, 3), scale=1 / 255.0, dtype=cv2.CV_32F)
             skin = cv2.add(skin, cv2.merge([shade * part for part in SHADE_COLOUR]),
                            dtype=cv2.CV_8U)
         frame[top:bottom, left:right] = skin
@@ -167,16 +192,17 @@ class Face:
         return Brush(frame[top:bottom, left:right], self.scale, (left, top))
 
     def draw_brow(self, frame, weights, suffix, side):
-        line, half = shapes.brow_points(weights, suffix, side)
+        line, half = shapes.brow_points(weights, suffix, side), self.brow_half
         with self.brush(frame, self.pixel_box(BROW_BOX, side)) as brush:
             middle = spline(line, 8)                                # [33, 2]
-            thickness = spline(np.stack([np.arange(5.0), half], 1), 8)[:, 1]
-            upper, lower = shifted(middle, -thickness), shifted(middle, thickness)
+            upper, lower = shifted(middle, -half), shifted(middle, half)
             brush.soft(np.concatenate([upper, lower[::-1]]), BROW, 0.92, 0.8)
-            for i in range(2, len(middle) - 5, 3):      # hairs, leaning more towards the temple
-                lean = i / float(len(middle))
-                start, end = lower[i] * 0.7 + middle[i] * 0.3, upper[i] + (0, 0.4 + 2.0 * lean)
-                brush.line([start, end + (side * (1.5 + 6.5 * lean), 0)], (34, 44, 72), 0.7)
+            # hairs, leaning more towards the temple
+            some = np.arange(2, len(middle) - 5, 3)
+            lean = some / float(len(middle))
+            starts = lower[some] * 0.7 + middle[some] * 0.3
+            ends = upper[some] + np.stack([side * (1.5 + 6.5 * lean), 0.4 + 2.0 * lean], 1)
+            brush.lines(np.stack([starts, ends], 1), (34, 44, 72), 0.7)
 
     def eyeball_picture(self, side):
         """The white of an eye in its box at FINE size: uint8 [h, w, 3]."""
@@ -204,9 +230,7 @@ class Face:
                 brush.paste(ball, np.concatenate([upper, lower[::-1]]))
             brush.soft_line(shifted(lower[3:-1], 0.5), (78, 84, 146), 1.3, 0.60, 0.3)
             # lashes: a line that thickens towards the temple and ends in a wing
-            along = np.linspace(0, 1, len(upper))
-            thick = 0.8 + 2.2 * along ** 0.8 * (1 - 0.5 * along ** 6)
-            edge = shifted(upper, -thick)
+            edge = shifted(upper, -LASH_THICKNESS)
             wing = upper[-1] + (side * 3.6, -2.4 + 2.8 * blink)
             brush.fill(np.concatenate([shifted(upper, 0.7), [wing], edge[::-1]]), LASH)
             for i, length in ((23, 2.0), (26, 2.5), (29, 2.8)):

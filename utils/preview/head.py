@@ -38,12 +38,18 @@ def spline(points, per_segment=12, closed=False):
     else:
         ring = np.concatenate([2 * points[:1] - points[1:2], points,
                                2 * points[-1:] - points[-2:-1]])
-    t = np.linspace(0, 1, per_segment, endpoint=False, dtype=np.float32)[None, :, None]
+    t = steps_of(per_segment)
     p0, p1, p2, p3 = (ring[i:len(ring) - 3 + i][:, None] for i in range(4))   # [segments, 1, 2]
     curve = 0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t ** 2
                    + (3 * p1 - p0 - 3 * p2 + p3) * t ** 3)                    # [segments, t, 2]
     curve = curve.reshape(-1, 2)                                              # [segments * t, 2]
     return curve if closed else np.concatenate([curve, points[-1:]])
+
+
+@functools.lru_cache(maxsize=8)
+def steps_of(per_segment):
+    """Where the points of a segment of a spline lie in it: [1, per_segment, 1], to be read only."""
+    return np.linspace(0, 1, per_segment, endpoint=False, dtype=np.float32)[None, :, None]
 
 
 def mirrored(half):
@@ -95,7 +101,15 @@ class Painter:
 
 def mix(image, colour, amount):
     """`image` [h, w, 3] moved towards `colour` (one, or an image) by `amount` [h, w]."""
-    return image + (np.asarray(colour, np.float32) - image) * amount[..., None]
+    mixed = image.astype(np.result_type(image, np.float32, amount))
+    rows, columns = (np.flatnonzero(amount.any(axis=axis)) for axis in (1, 0))
+    if len(rows):
+        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        colour = np.broadcast_to(np.asarray(colour, np.float32), image.shape)
+        for part in np.ndindex(image.shape[2:]):        # numpy is slow along an axis of three
+            before = image[window + part]
+            mixed[window + part] += (colour[window + part] - before) * amount[window]
+    return mixed
 
 
 @functools.lru_cache(maxsize=1)     # it takes a second or two, and sizes share it

@@ -166,6 +166,10 @@ def jaw_offset(weights):
 NUM_LID_POINTS = 33
 V = np.linspace(-1, 1, NUM_LID_POINTS)                  # along a lid, -1 at the nose
 EYE_HALF_WIDTH = 28.0
+TILT = -2.4 * V                                         # the outer corner a little higher
+DOME = (1 - np.abs(V) ** 2.3) ** 0.75
+UPPER_AT_REST = TILT - 15.0 * DOME * (1 - 0.10 * V)
+LOWER_AT_REST = TILT + 11.0 * (1 - np.abs(V) ** 2.4) ** 0.85 * (1 + 0.10 * V)
 UPPER_LID = {"eyeWide": -5.5, "eyeSquint": 2.5, "eyeLookUp": -2.5, "eyeLookDown": 6.0,
              "cheekSquint": 0.5, "browDown": 1.2}
 LOWER_LID = {"eyeWide": 1.2, "eyeSquint": -6.0, "eyeLookUp": -1.0, "eyeLookDown": 2.0,
@@ -184,12 +188,10 @@ def eye_curves(weights, suffix, side):
                    for stem, amount in table.items())
 
     blink = weights[INDEX["eyeBlink" + suffix]]
-    tilt = -2.4 * V                                     # the outer corner a little higher
-    dome = (1 - np.abs(V) ** 2.3) ** 0.75
-    upper = tilt - 15.0 * dome * (1 - 0.10 * V) + total(UPPER_LID) * dome
-    lower = tilt + 11.0 * (1 - np.abs(V) ** 2.4) ** 0.85 * (1 + 0.10 * V) + total(LOWER_LID) * dome
-    lower = np.maximum(lower, tilt + 0.5 * dome)        # a squint does not close by itself
-    lower = lower - 2.0 * blink * dome
+    upper = UPPER_AT_REST + total(UPPER_LID) * DOME
+    lower = LOWER_AT_REST + total(LOWER_LID) * DOME
+    lower = np.maximum(lower, TILT + 0.5 * DOME)        # a squint does not close by itself
+    lower = lower - 2.0 * blink * DOME
     upper = np.minimum(upper + (lower - upper) * blink, lower)
     x = side * (EYE_X + EYE_HALF_WIDTH * V)
     gaze_x, gaze_y = total(GAZE)
@@ -210,13 +212,13 @@ BROW_MOVES = {                      # (dx, dy) of each of the five points
 
 
 def brow_points(weights, suffix, side):
-    """Middle line of one brow [5, 2] and its half thickness [5]."""
+    """Middle line of one brow [5, 2]; BROW_HALF is its half thickness."""
     x, y = BROW_X.copy(), BROW_Y.copy()
     for stem, (dx, dy) in BROW_MOVES.items():
         weight = weights[INDEX[stem if stem in INDEX else stem + suffix]]
         x += weight * np.array(dx)
         y += weight * np.array(dy)
-    return np.stack([side * x, y], 1), BROW_HALF
+    return np.stack([side * x, y], 1)
 
 
 # ---- Skin: Gaussian pushes (x, y, sigma x, sigma y, dx, dy), beside the jaw. ----

@@ -1,4 +1,6 @@
 """The preview: the drawn face, frame by frame, with the sound, as an mp4 any player shows."""
+import concurrent.futures
+import contextlib
 import fractions
 import os
 import tempfile
@@ -8,7 +10,7 @@ from tqdm import tqdm
 
 from utils.common.errors import UserError
 from utils.common.files import written_aside
-from utils.preview.face import render_face
+from utils.preview.face import check_size, face_of_size, ordered_weights
 from utils.preview.head import DESIGN_SIZE
 
 CONSTANT_QUALITY = 18               # x264's scale: 18 is taken for visually lossless
@@ -16,14 +18,37 @@ CONSTANT_QUALITY = 18               # x264's scale: 18 is taken for visually los
 AUDIO_RATE_HZ, AUDIO_BITRATE = 48000, "160k"
 
 
-def write_preview(path, weights, names, fps, audio_path=None, size=DESIGN_SIZE, audio_stream=0):
+@contextlib.contextmanager
+def preview_beside(drawers, *arguments):
+    """write_preview(*arguments) in a thread, while the block does other things.
+
+    Drawers draw. The end of the block waits for the preview and raises what it raised; an error
+    in the block stops it, and leaves no file. Without Drawers it is written after the block.
+    """
+    if drawers is None:
+        yield
+        write_preview(*arguments)
+        return
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        preview = pool.submit(write_preview, *arguments, drawers=drawers)
+        try:
+            yield
+            preview.result()
+        except BaseException:
+            drawers.stop()
+            raise
+
+
+def write_preview(path, weights, names, fps, audio_path=None, size=DESIGN_SIZE, audio_stream=0,
+                  drawers=None):
     """Write `weights` [frames, 52] as an mp4 of `size` x `size` (even), frame i shown at i/fps.
 
     The sound is an audio stream of `audio_path`, in any format ffmpeg reads; time 0 of that file is
     frame 0, as it is in utils/media/audio.py. Whichever of picture and sound is longer sets the
     length. Frames go to ffmpeg one by one, by moviepy's writer, so memory does not grow with the
-    clip. Raises UserError where ffmpeg cannot read the sound or write the file, ValueError for
-    weights, names or a size that render_face refuses.
+    clip. Drawers of this size draw, or this process where there are none. Raises UserError where
+    ffmpeg cannot read the sound or write the file, ValueError for weights, names or a size that
+    render_face refuses.
     """
     weights = np.asarray(weights)
     if weights.ndim != 2 or not len(weights):
@@ -33,8 +58,13 @@ def write_preview(path, weights, names, fps, audio_path=None, size=DESIGN_SIZE, 
     if audio_path is not None and not os.path.isfile(audio_path):
         raise UserError("the sound for the preview, %s, is not a file; give one that is there"
                         % audio_path)
-    picture = render_face(weights[0], names, size)      # bad input shows before a file is begun
-    # moviepy's import takes half a second, which a run without a preview need not wait.
+    check_size(size)                            # bad input shows before a file is begun
+    weights = ordered_weights(weights, names)
+    is_new = np.append(True, (weights[1:] != weights[:-1]).any(axis=1))         # [frames]
+    pictures = (drawers.pictures(weights[is_new]) if drawers is not None else
+                (face_of_size(size).draw(row)[:, :, ::-1] for row in weights[is_new]))  # BGR to RGB
+    picture = next(pictures)
+    # moviepy's import takes a quarter of a second, which a run without a preview need not wait.
     from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
     with written_aside(path) as aside, tempfile.TemporaryFile(mode="w+") as log:
         writer = FFMPEG_VideoWriter(
@@ -45,9 +75,9 @@ def write_preview(path, weights, names, fps, audio_path=None, size=DESIGN_SIZE, 
         try:
             for i in tqdm(range(len(weights)), desc="preview", unit="frame", mininterval=1.0,
                           disable=None, leave=False):               # None: on a terminal only
-                if i and not np.array_equal(weights[i], weights[i - 1]):
-                    picture = render_face(weights[i], names, size)
-                if not _written(writer, picture[:, :, ::-1]):       # BGR to RGB
+                if i and is_new[i]:
+                    picture = next(pictures)
+                if not _written(writer, picture):
                     break                       # ffmpeg gave up; its log says why
         except BaseException:
             process.kill()

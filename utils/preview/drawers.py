@@ -1,0 +1,109 @@
+"""Processes that draw the preview's faces, on several cores, while this one does other things."""
+import multiprocessing
+import signal
+
+import cv2
+import numpy as np
+
+from utils.common.errors import UserError
+from utils.preview.face import Face, texture_size
+from utils.preview.head import head_layers
+
+FRAMES_AHEAD = 4                    # that each process may draw before they are asked for
+MOST_PROCESSES = 8                  # more draw faster than ffmpeg encodes
+
+
+class Drawers:
+    """Draws one clip; a context manager, whose end stops the processes.
+
+        with Drawers(512, num_processes=2) as drawers:      # they begin to import and to paint
+            for picture in drawers.pictures(weights):
+    """
+
+    def __init__(self, size, num_processes):
+        # Spawned: a fork would copy TensorFlow's threads' locks, as they are at that moment.
+        context = multiprocessing.get_context("spawn")
+        num_processes = min(num_processes, MOST_PROCESSES)
+        layers = context.RawArray("B", texture_size(size) ** 2 * 7)
+        painted = None                      # from the process before, when `layers` are there
+        self._workers = []                  # (process, connection, pictures it draws into)
+        for left in reversed(range(num_processes)):
+            ours, theirs = context.Pipe()
+            painted_next, tell = context.Pipe(duplex=False) if left else (None, None)
+            shared = context.RawArray("B", FRAMES_AHEAD * size * size * 3)
+            process = context.Process(target=_draw, args=(theirs, shared, size, layers, painted,
+                                                          tell), daemon=True)
+            process.start()
+            for end in (theirs, painted, tell):
+                if end is not None:
+                    end.close()
+            painted = painted_next
+            self._workers.append((process, ours, _as_pictures(shared, size)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        for _, connection, _ in self._workers:
+            connection.close()
+
+    def stop(self):
+        """End the processes; pictures(), in another thread, then raises."""
+        for process, _, _ in self._workers:
+            process.terminate()
+        for process, _, _ in self._workers:
+            process.join()
+
+    def pictures(self, weights):
+        """Yield an RGB picture [size, size, 3] for each row of `weights`, good until the next.
+
+        weights: what ordered_weights gave. Raises UserError where a process ends.
+        """
+        num_processes = len(self._workers)
+        ahead = num_processes * FRAMES_AHEAD
+        for i in range(len(weights) + ahead):
+            # Frame i is drawn by process i % n, into the place of its own that is free again.
+            process, connection, pictures = self._workers[i % num_processes]
+            place = i // num_processes % FRAMES_AHEAD
+            try:
+                if i >= ahead:
+                    connection.recv_bytes()
+                    yield pictures[place]
+                if i < len(weights):
+                    connection.send((place, weights[i]))
+            except (EOFError, OSError):
+                process.join()
+                raise UserError("a process that draws the preview ended with exit code %s; run it "
+                                "again, or without the preview" % process.exitcode)
+
+
+def _as_pictures(shared, size):
+    return np.frombuffer(shared, np.uint8).reshape(FRAMES_AHEAD, size, size, 3)
+
+
+def _draw(connection, shared, size, layers, painted, tell):
+    """Of a process: draw what is asked for, until the one that started it closes or is gone.
+
+    The first of the processes paints `layers` for all; `painted` and `tell` are connections from
+    the one before and to the one behind, or None.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)        # the one that started it decides on Ctrl-C
+    cv2.setNumThreads(1)                                # each core has a process
+    pixels = texture_size(size)
+    layers = np.frombuffer(layers, np.uint8).reshape(7, pixels * pixels)
+    background, head = layers[:3].reshape(pixels, pixels, 3), layers[3:].reshape(pixels, pixels, 4)
+    try:
+        if painted is None:
+            background[:], head[:] = head_layers(pixels)
+        else:
+            painted.recv_bytes()
+        if tell is not None:
+            tell.send_bytes(b"painted")
+        face, pictures = Face(size, (background, head)), _as_pictures(shared, size)
+        while True:
+            place, weights = connection.recv()
+            cv2.cvtColor(face.draw(weights), cv2.COLOR_BGR2RGB, pictures[place])
+            connection.send_bytes(b"drawn")
+    except (EOFError, OSError):
+        pass
