@@ -5,6 +5,7 @@ The folder is laid out as its README says; what it lacks is left out:
     pairs/*.flac + *.csv            captured faces
     grid_s1_video/N.mp4 + N_mediapipe52.csv + N_words.csv
     grid_s1_clips/audio.flac + labels.npz + words.csv       3 s sentences back to back
+    faces_many/grid_*/                                      the same of other speakers
     speech_phones/*.wav + *.TextGrid, speech/*.wav          no face
 """
 import collections
@@ -57,10 +58,16 @@ def labelled_clips(folder, num_grid_clips):
                           read_timings(stem + "_words.csv"), GRID_PIECE_S))
     joined = os.path.join(folder, "grid_s1_clips")
     if num_grid_clips and os.path.isdir(joined):
-        clips.append(_grid_clips(joined, num_grid_clips))
+        clips.append(_grid_clips(joined, num_grid_clips, "grid_s1 clips (%d)", "grid_s1"))
     if not clips:
         raise UserError("%s has no pairs, grid_s1_video or grid_s1_clips" % folder)
     return clips
+
+
+def grid_many_clips(folder):
+    """Clips with a face: all sentences of each of GRID's other speakers, by MediaPipe too."""
+    return [_grid_clips(path, None, _stem(path) + " (%d)", "grid_many")
+            for path in sorted(glob.glob(os.path.join(folder, "faces_many", "grid_*")))]
 
 
 def unlabelled_clips(folder):
@@ -79,10 +86,15 @@ def _stem(path):
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def _grid_clips(folder, num_clips):
+def _grid_clips(folder, num_clips, name, speaker):
+    """One Clip of a folder's sentences; num_clips: how many of them, evenly drawn (None: all).
+
+    name: has a place for how many there are.
+    """
     content = np.load(os.path.join(folder, "labels.npz"))
     names, ids = [str(name) for name in content["names"]], [str(key) for key in content["clips"]]
-    drawn = np.linspace(0, len(ids) - 1, min(num_clips, len(ids))).round().astype(int)
+    num_drawn = len(ids) if num_clips is None else min(num_clips, len(ids))
+    drawn = np.linspace(0, len(ids) - 1, num_drawn).round().astype(int)
     samples = read_audio(os.path.join(folder, "audio.flac"))
     samples = samples.reshape(len(ids), -1)[drawn].reshape(-1)
     labels = np.concatenate([
@@ -98,7 +110,7 @@ def _grid_clips(folder, num_clips):
                 words.append((row["word"], start_s + float(row["start_s"]),
                               start_s + float(row["end_s"])))
     words.sort(key=lambda word: word[1])
-    return Clip("grid_s1 clips (%d)" % len(drawn), "grid_s1", samples,
+    return Clip(name % len(drawn), speaker, samples,
                 scorecard.Face(labels, names), Timings([], words), GRID_PIECE_S)
 
 
@@ -140,7 +152,8 @@ def _row(face, labels, speech, clip):
     mouth = {name: values["r"] or 0.0
              for name, values in scorecard.channel_scores(face, labels, scored).items()
              if region(name) in channels.MOUTH_REGIONS}
-    trusted = [mouth[name] for name in SOURCES[clip.speaker].channels if name in mouth]
+    trusted = [mouth[name] for name in mouth
+               if clip.speaker in SOURCES and name in SOURCES[clip.speaker].channels]
     ours, true = [metrics.mouth_signals(one.weights, one.names, scored)["opening"]
                   for one in (face, labels)]
     # Outside silences, opening for speech as a whole counts no more.
@@ -150,7 +163,7 @@ def _row(face, labels, speech, clip):
         found.get("pressing_r"), found.get("closure_recall"), found.get("false_closure_rate"),
         found["silence_leak"],
         metrics.jitter_ratio(_pieces(ours, clip.piece_s), _pieces(true, clip.piece_s)),
-        float(np.mean(list(mouth.values()))), float(np.mean(trusted)))))
+        float(np.mean(list(mouth.values()))), metrics.mean_of_known(trusted))))
 
 
 def _pieces(curve, piece_s):
