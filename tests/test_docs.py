@@ -142,6 +142,9 @@ def defined_flags():
 @pytest.mark.parametrize("page", PAGES)
 def test_flags_named_exist(page):
     others = {"--upgrade", "--port", "--logdir", "--no-install-recommends", "--help"}
+    others |= {"--nworkers", "--nprocs", "--nthreads", "--memory-limit", "--lifetime", "--protocol",
+               "--tls-ca-file", "--tls-cert", "--tls-key"}                      # Dask's
+    others |= {"--repo", "--create-namespace", "--generate-name"}               # helm's
     for code in named_code(page):
         for flag in re.findall(r"(?<![\w-])--\w[\w-]*", code):
             assert flag in defined_flags() | others, flag

@@ -18,6 +18,7 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 
@@ -149,7 +150,9 @@ def new_folder(dataset_path, folder):
     On any error nothing is left of it. OSError becomes a UserError that names the dataset.
     """
     subjects_path = os.path.join(dataset_path, SUBJECTS_FOLDER)
-    aside = os.path.join(subjects_path, "%s%d-%s" % (PART_PREFIX, os.getpid(), folder))
+    # With the computer's name: on a cluster two processes may have one number.
+    aside = os.path.join(subjects_path, "%s%s-%d-%s" % (
+        PART_PREFIX, platform.node(), os.getpid(), folder))
     make_folder(aside)
     try:
         yield aside
