@@ -53,7 +53,7 @@ def state_of(sound, settings):
         files = [os.path.join(sound.out_path, str(name)) for name in record["files"]]
         earlier_path, earlier = str(record["sound"]), (record["bytes"], record["changed_ns"])
         earlier_settings = record["settings"]
-    except (OSError, ValueError, KeyError, TypeError):      # none, or none of ours
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # none, or none of ours
         return NEW
     if os.path.exists(earlier_path) and not _is_same_file(earlier_path, sound.path):
         raise UserError("%s holds the files of %s; give another --out_path"

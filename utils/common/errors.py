@@ -17,8 +17,12 @@ GONE = "the folder that you are in is gone; cd to one that is there"
 class UserError(Exception):
     """Something the user gave cannot be used.
 
-    The message is one line: what was found, what was expected, what to do.
+    The message is one line: what was found, what was expected, what to do. What a library says in
+    several becomes one, too.
     """
+
+    def __init__(self, message):
+        super(UserError, self).__init__(" ".join(str(message).split()))
 
 
 class _Descriptor(io.RawIOBase):
@@ -131,7 +135,7 @@ def _status_of(main):
 
 
 def _tell(line):
-    print(" ".join(line.split()), file=sys.stderr)
+    print(line, file=sys.stderr)
 
 
 def _open_standard_streams():

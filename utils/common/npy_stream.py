@@ -33,7 +33,7 @@ def read_npy(path, dtype, row_shape=()):
     """The array [rows, *row_shape] at `path`, memory-mapped; None if it holds no such array."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError):     # absent, cut short or overwritten
+    except Exception:       # absent, cut short, overwritten: a damaged header raises a dozen kinds
         return None
     whole = array.dtype == np.dtype(dtype) and array.shape[1:] == tuple(row_shape)
     return array if whole and array.ndim == 1 + len(row_shape) else None

@@ -60,7 +60,7 @@ def process_folder(folder, dataset_path, options, num_processes, hold_out=None, 
         recordings = collections.OrderedDict()
         to_make = []
         for source in sources:
-            record = read_record(dataset_path, source.folder)
+            record = _complete(read_record(dataset_path, source.folder))
             if record is None:
                 to_make.append(_with_track(source, before.get(source.name)))
             else:
@@ -232,10 +232,20 @@ def _earlier(dataset_path):
         return {}
     before = collections.OrderedDict()
     for name, record in Dataset(dataset_path).subjects.items():
-        whole = read_record(dataset_path, record["folder"])
+        whole = _complete(read_record(dataset_path, record["folder"]))
         if whole is not None:
             before[record.get("held_out_of", name)] = whole
     return before
+
+
+def _complete(record):
+    """`record`, or None where parts that every recording's has are missing, as of a damaged one."""
+    kinds = collections.OrderedDict([
+        ("labels", dict), ("media", dict), ("valid", dict), ("alignment", dict),
+        ("warnings", list), ("duration_s", (int, float))])
+    has_all = record is not None and all(
+        isinstance(record.get(key), kind) for key, kind in kinds.items())
+    return record if has_all else None
 
 
 def _with_track(source, earlier):

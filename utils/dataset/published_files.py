@@ -121,8 +121,8 @@ def _published_labels(path):
     """float32 [rows, 40 or 52] of data_verts.npy, memory-mapped."""
     try:
         labels = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError("cannot read the labels %s (verts_mmaps_path): %s" % (path, error))
+    except Exception as error:          # a damaged header raises a dozen kinds
+        raise UserError("cannot read the labels %s (verts_mmaps_path): %.200s" % (path, error))
     if labels.ndim == 3 and labels.shape[2] == 1:
         labels = labels[:, :, 0]
     widths = (len(TRACKER_CHANNELS), len(MODEL_CHANNELS))

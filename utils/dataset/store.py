@@ -74,7 +74,7 @@ class Dataset(object):
         except OSError as error:
             raise UserError("cannot read the dataset %s: %s; make one with: python "
                             "process_data.py" % (manifest_path, error.strerror))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError("%s is damaged: %s; make the dataset anew with: python "
                             "process_data.py" % (manifest_path, error))
         found = (content.get("format"), content.get("format_version")) if isinstance(
@@ -84,10 +84,14 @@ class Dataset(object):
                             "anew with: python process_data.py"
                             % ((manifest_path,) + found + (FORMAT, FORMAT_VERSION)))
         expected = list(MODEL_CHANNELS), ANIMATION_FPS, SAMPLE_RATE_HZ
-        if (content["channels"], content["fps"], content["sample_rate_hz"]) != expected:
+        if tuple(map(content.get, ("channels", "fps", "sample_rate_hz"))) != expected:
             raise UserError("%s has other channels or rates than this version of the project; "
                             "make the dataset anew with: python process_data.py" % manifest_path)
-        self.subjects = content["subjects"]
+        self.subjects = content.get("subjects")
+        if not isinstance(self.subjects, dict) or not all(
+                map(_says_where, self.subjects.values())):
+            raise UserError("%s is damaged: a subject's folder, frames, rows or mask are no such; "
+                            "make the dataset anew with: python process_data.py" % manifest_path)
         self.channels = MODEL_CHANNELS
 
     def arrays(self, name):
@@ -215,9 +219,22 @@ def read_record(dataset_path, folder):
     try:
         with open(os.path.join(path, RECORD_NAME), encoding="utf-8") as stream:
             record = json.load(stream, object_pairs_hook=collections.OrderedDict)
-    except (OSError, ValueError):               # absent or cut short: as good as not made
+    except (OSError, ValueError, RecursionError):   # absent or cut short: as good as not made
         return None
-    return record if read_arrays(path, record) is not None else None
+    return record if _says_where(record) and read_arrays(path, record) is not None else None
+
+
+def _says_where(record):
+    """Whether a record has what its arrays are found and read by; the folder is one of the dataset.
+    """
+    if not isinstance(record, dict):
+        return False
+    folder, frames, rows, mask = map(record.get, ("folder", "frames", "rows", "mask"))
+    return (isinstance(folder, str) and folder == os.path.basename(folder)
+            and not folder.startswith(".") and "\0" not in folder and "\\" not in folder
+            and isinstance(mask, dict) and isinstance(rows, list) and len(rows) == 2
+            and all(type(number) is int for number in rows + [frames])
+            and 0 <= rows[0] <= rows[1])
 
 
 def read_arrays(path, record):

@@ -2,7 +2,6 @@
 import collections
 import json
 import os
-import zipfile
 
 import numpy as np
 
@@ -34,8 +33,8 @@ def read_track(source, dataset_path):
                 collections.OrderedDict(zip((str(name) for name in held["reasons"]),
                                             held["rows"])),
                 float(held["start_s"]), json.loads(str(held["notes"])))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None                     # absent or damaged: the video is there to be tracked
+    except Exception:                   # absent or damaged: the video is there to be tracked
+        return None
 
 
 def json_ready(value):

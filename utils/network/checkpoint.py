@@ -143,7 +143,7 @@ def read_checkpoint_info(prefix):
     try:
         with open(path, encoding="utf-8") as stream:
             found = json.load(stream)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError("%s cannot be read (%s); put back the file that came with the checkpoint, "
                         "or remove it to run the checkpoint as a published one" % (path, error))
     _check_info(found, path)
