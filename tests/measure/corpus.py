@@ -1,4 +1,4 @@
-"""What a large corpus costs training, in time, memory and disk: by its hours, and so for any number.
+"""What a large corpus costs training, in time, memory and disk, by its hours.
 
     python -m tests.measure.corpus
     python -m tests.measure.corpus --hours 1 10 100 --folder /scratch
@@ -67,8 +67,8 @@ def main():
             found = json.loads(subprocess.check_output(
                 [sys.executable, "-m", "tests.measure.corpus", "--measure", folder],
                 cwd=REPOSITORY).decode("ascii").splitlines()[-1])
-            print("%6g %8d %6.2f GB %6.2f GB %6.2f GB %7.0f s %6.2f s %7.2f s %7.2f s %9.0f %9.0f %9.0f "
-                  "%6.0f MB" % (
+            print("%6g %8d %6.2f GB %6.2f GB %6.2f GB %7.0f s %6.2f s %7.2f s %7.2f s %9.0f %9.0f "
+                  "%9.0f %6.0f MB" % (
                       hours, num_subjects, sizes["labels"], sizes["sound"], sizes["features"],
                       written_s, found["opened_s"], found["statistics_s"], found["shuffled_s"],
                       found["batches"], found["cold_batches"], found["steps"],
@@ -153,14 +153,14 @@ def measured(config):
     batches.of_step(0)
     figures["shuffled_s"] = time.time() - started_s
     figures["cold_batches"] = rate_of(batches.of_step, range(1, 1 + NUM_COLD_BATCHES))
+    del batches
     started_s = time.time()
     trainer = Trainer(config, subjects[:-1], subjects[-1:], {"name": "none", "sha256": {}},
                       fingerprint, stream=open(os.devnull, "w"))
     figures["statistics_s"] = time.time() - started_s
     for subject in subjects:
         subject.windows[::4, 0].max()               # every page
-    figures["batches"] = rate_of(batches.of_step, range(NUM_BATCHES))
-    del batches
+    figures["batches"] = rate_of(trainer.batches.of_step, range(NUM_BATCHES))
     summaries = Summaries(os.path.join(config.checkpoint_dir, "summaries"), 0, trainer.model.graph)
     line = ProgressLine(trainer.stream, 0, trainer.total_steps, config.epoch_num)
     figures["steps"] = rate_of(lambda _: trainer._train_step(summaries, line), range(NUM_STEPS))
@@ -169,7 +169,7 @@ def measured(config):
 
 
 def rate_of(function, numbers):
-    """Calls a second of `function` with each of `numbers`: in the best third, as others run, too."""
+    """Calls a second of `function` with each of `numbers`, in the best third of them."""
     best, part = 0.0, len(numbers) // 3
     for first in range(0, 3 * part, part):
         started_s = time.time()
