@@ -172,7 +172,8 @@ def test_what_no_sound_can_be_animated_with_is_told_once(tmp_path, samples, in_t
 @pytest.mark.parametrize("flags, told", [
     (("--jobs", "2"), "are of a folder or a pattern"),
     (("--scheduler", "local"), "are of a folder or a pattern"),
-    (("--scheduler", "head"), "expected local, tcp://host:port"), (("--modified_only",), "is neither"),
+    (("--scheduler", "head"), "expected local, tcp://host:port"),
+    (("--modified_only",), "is neither"),
     (("--audio_fname", "audio", "--merge", "x.csv"), "--merge is of one take"),
     (("--jobs", "0"), "0 is not 1 or more")])
 def test_flags_that_do_not_fit(flags, told):

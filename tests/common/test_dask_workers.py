@@ -1,4 +1,4 @@
-"""utils/common/dask_workers.py: tasks on a real scheduler with real workers, and what befalls them."""
+"""utils/common/dask_workers.py: tasks on a real scheduler, and what befalls its workers."""
 import os
 import shutil
 import signal
@@ -118,6 +118,21 @@ def test_a_scheduler_that_goes_and_one_that_is_not_there(tmp_path):
             timer.join()
             with pytest.raises(UserError, match="cannot reach the scheduler tcp:.*is it started"):
                 list(runner_on(cluster.address, [])(task, [(0, str(tmp_path))], None))
+
+
+def test_workers_of_this_computer_do_not_see_ctrl_c():
+    """It reaches all processes of a terminal."""
+    pytest.importorskip("distributed", reason="distributed is not installed "
+                        "(pip install -r requirements-cluster.txt)")
+    tasks = [("", number) for number in range(3)]
+    events = list(runner_on("local", [__file__])(interrupted, tasks, 1, 2))
+    assert ends_of(events) == {number: ("done", number) for number in range(3)}
+
+
+def interrupted(report, folder, number):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    return number
 
 
 def test_without_distributed_the_error_names_the_command(monkeypatch):

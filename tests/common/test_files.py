@@ -71,3 +71,13 @@ def test_a_path_for_tensorflow():
     assert files.path_in_utf8(u"a/\u58f0") == u"a/\u58f0"
     with pytest.raises(UserError, match="is no UTF-8"):
         files.path_in_utf8(os.fsdecode(b"b\xff"))
+
+
+def test_more_maps_than_linux_lets_a_process_have(monkeypatch):
+    monkeypatch.setattr(files, "_most_maps", lambda: 1000)
+    files.allow_open_files(100)
+    with pytest.raises(UserError, match="800 memory maps are needed .* have 1000; raise that "
+                                        r"\(sysctl vm.max_map_count\)"):
+        files.allow_open_files(800)
+    monkeypatch.setattr(files, "_most_maps", lambda: None)
+    files.allow_open_files(800)

@@ -23,7 +23,8 @@ class Cluster(object):
 
     def __enter__(self):
         path = tempfile.mktemp(".json", "scheduler-", self.folder)
-        self._start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", path)
+        self._start("dask_scheduler", "--host", "127.0.0.1", "--port", "0",
+                    "--scheduler-file", path)
         self.address = json.loads(self._text_of(path))["address"]
         return self
 

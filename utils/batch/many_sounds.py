@@ -115,8 +115,8 @@ def _runner(args, sounds, settings, out_root):
              for sound in sounds]
     # One sound of each folder, and what this run writes into its own.
     to_see = {os.path.dirname(sound.path): sound.path for sound in sounds}
-    run = runner_on(args.scheduler, [os.path.join(out_root, LOCK_NAME)] + sorted(
-        path for path in to_see.values() if os.path.isfile(path)))
+    run = runner_on(args.scheduler,
+                    [os.path.join(out_root, LOCK_NAME)] + sorted(to_see.values()))
     return run, tasks, num_jobs if args.scheduler == LOCAL else args.jobs
 
 

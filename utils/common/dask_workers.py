@@ -1,4 +1,4 @@
-"""Tasks on Dask's distributed scheduler: what worker_processes does, on as many computers as you like.
+"""Tasks on Dask's distributed scheduler: what worker_processes does, on many computers.
 
 A worker, which is a process, has one task at a time, and Dask is told which worker takes it. So
 a worker that dies takes no other task with it. Every worker is checked before its first task: it
@@ -12,6 +12,7 @@ import functools
 import logging
 import os
 import pickle
+import signal
 import sys
 import tempfile
 import threading
@@ -19,6 +20,11 @@ import time
 import warnings
 
 from tqdm import tqdm
+
+try:
+    from multiprocessing import resource_tracker
+except ImportError:                     # before Python 3.8
+    resource_tracker = None
 
 from utils.common.errors import UserError
 from utils.common.program import sha256_of_program, versions_of
@@ -28,7 +34,7 @@ LOCAL = "local"                         # a scheduler of this run's own, and wor
 POLL_S = 0.5                            # between two looks at which workers there are
 RESULT_S = 10.0                         # for a result to come from a worker that is done
 TELL_AFTER_S = 10.0                     # of waiting for a worker
-# A network file system may show a new file this late: NFS keeps what it knows of a folder for 30 s.
+# A network file system may show a new file this late: NFS keeps a folder in mind for 30 s.
 SEEN_WITHIN_S = 40.0
 PACKAGES = ("numpy", "tensorflow", "tensorflow-cpu", "distributed")     # that decide on results
 CHECK = None                            # in place of a task's number
@@ -76,7 +82,7 @@ class _Run(object):
         self._client, self._scheduler = client, scheduler
         self._function, self._tasks, self._num_at_once = function, tasks, num_at_once
         self._expected = (_PROGRAM, versions_of(*PACKAGES),
-                          {os.path.abspath(path): os.path.getsize(path) for path in files})
+                          {os.path.abspath(path): _size(path) for path in files})
         self._waiting = collections.deque(range(len(tasks)))
         self._tries_left = [num_tries] * len(tasks)
         self._at_work = {}              # address of a worker: (future, number or CHECK)
@@ -255,7 +261,7 @@ def _misfit(program, versions, sizes, patience_s):
 
 def _size(path):
     try:
-        os.listdir(os.path.dirname(path))           # makes a network file system look anew
+        os.listdir(os.path.dirname(path) or os.curdir)      # makes a network file system look anew
         return os.path.getsize(path)
     except OSError:
         return None
@@ -284,10 +290,11 @@ def _client(distributed, scheduler, num_processes, num_tasks):
     with contextlib.ExitStack() as stack:
         if scheduler == LOCAL:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dask-"))
-            scheduler = stack.enter_context(distributed.LocalCluster(
-                n_workers=min(num_processes, num_tasks), threads_per_worker=1, processes=True,
-                memory_limit=0, dashboard_address=None, local_directory=folder,
-                silence_logs=logging.CRITICAL))
+            with _interrupts_held():
+                scheduler = stack.enter_context(distributed.LocalCluster(
+                    n_workers=min(num_processes, num_tasks), threads_per_worker=1, processes=True,
+                    memory_limit=0, dashboard_address=None, local_directory=folder,
+                    silence_logs=logging.CRITICAL))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")     # of versions: the workers' check tells it
@@ -296,6 +303,24 @@ def _client(distributed, scheduler, num_processes, num_tasks):
             raise UserError("cannot reach the scheduler %s: %s; is it started, and is this its "
                             "address?" % (scheduler, str(error) or type(error).__name__))
         yield client
+
+
+@contextlib.contextmanager
+def _interrupts_held():
+    """Threads and processes that are started here never see Ctrl-C; this thread does afterwards.
+
+    Ctrl-C reaches every process of a terminal; the one that started the others decides.
+    """
+    if not hasattr(signal, "pthread_sigmask"):      # Windows
+        yield
+        return
+    if resource_tracker:
+        resource_tracker.ensure_running()           # which would end the mask as it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
