@@ -18,27 +18,25 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-pytest.importorskip("resource")      # Windows has none
-
-from tests.helpers.datasets import put_subject                                    # noqa: E402
-from tests.helpers.fuzzing import FEW, MANY, fuzz                              # noqa: E402
-from tests.helpers.graphs import write_random_graph                            # noqa: E402
-from tests.helpers.paths import REPOSITORY                                     # noqa: E402
-from utils.batch.made_record import NEW, RECORD_NAME, state_of                 # noqa: E402
-from utils.batch.sounds import Sound                                           # noqa: E402
-from utils.common import folder_lock                                           # noqa: E402
-from utils.common.errors import UserError                                      # noqa: E402
-from utils.dataset import published_files, store, track_cache                  # noqa: E402
-from utils.dataset.restricted_pickle import load_pickle                        # noqa: E402
-from utils.deepspeech.acoustic_graph import load_acoustic_graph                # noqa: E402
-from utils.live.web_socket import _control_message                             # noqa: E402
-from utils.media.audio import open_audio, write_wav                            # noqa: E402
-from utils.media.wav_header import wav_decoder                                 # noqa: E402
-from utils.network.checkpoint import (load_variables, read_checkpoint_info,    # noqa: E402
+from tests.helpers.datasets import put_subject
+from tests.helpers.fuzzing import FEW, MANY, fuzz
+from tests.helpers.graphs import write_random_graph
+from tests.helpers.paths import REPOSITORY
+from utils.batch.made_record import NEW, RECORD_NAME, state_of
+from utils.batch.sounds import Sound
+from utils.common import folder_lock
+from utils.common.errors import UserError
+from utils.dataset import published_files, store, track_cache
+from utils.dataset.restricted_pickle import load_pickle
+from utils.deepspeech.acoustic_graph import load_acoustic_graph
+from utils.live.web_socket import _control_message
+from utils.media.audio import open_audio, write_wav
+from utils.media.wav_header import wav_decoder
+from utils.network.checkpoint import (load_variables, read_checkpoint_info,
                                       variable_shapes)
-from utils.tracking.task_file import NETWORK_FILES, read_task                  # noqa: E402
-from utils.training.config import config_text, read_config                     # noqa: E402
-from utils.training.feature_cache import read_cached, write_cached             # noqa: E402
+from utils.tracking.task_file import NETWORK_FILES, read_task
+from utils.training.config import config_text, read_config
+from utils.training.feature_cache import read_cached, write_cached
 
 CHECKPOINT = os.path.join(REPOSITORY, "tests", "network", "cross_stack", "modern.model")
 TFLITE = os.path.join(REPOSITORY, "tests", "reference_vectors", "deepspeech_64",

@@ -10,6 +10,8 @@ import pytest
 from utils.common.errors import UserError
 from utils.dataset.restricted_pickle import load_pickle
 
+_frombuffer = (np.zeros(1).__reduce_ex__(5)[0] if pickle.HIGHEST_PROTOCOL >= 5 else None)
+
 CONTENT = {
     "1.mp4": {"audio": np.arange(-5, 5, dtype=np.int16), "sample_rate": 22050,
               "scalar": np.float64(0.25), "order": np.asfortranarray(np.eye(3, dtype="f4")),
@@ -188,6 +190,30 @@ def test_no_bytes_become_pointers_and_no_state_is_set(tmp_path, content, protoco
     path = tmp_path / "a.pkl"
     path.write_bytes(pickle.dumps({"a": content()}, protocol))
     with pytest.raises(UserError, match="a.pkl is truncated or no pickle"):
+        load_pickle(path)
+
+
+class Copied(object):
+    def __init__(self, function, argument):
+        self.made = (function, argument)
+
+    def __reduce__(self):
+        return self.made
+
+
+@pytest.mark.parametrize("copy", [
+    lambda: (list, ([1] * 200000,)), lambda: (_frombuffer, (bytearray(10 ** 6), np.dtype("i1"),
+                                                            (10 ** 6,), "C"))])
+def test_the_same_bytes_are_not_copied_over_and_over(tmp_path, copy):
+    """A file of a megabyte or two would take gigabytes."""
+    function, arguments = copy()
+    if function is None:
+        pytest.skip("protocol 5 is Python 3.8's")
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps([Copied(function, arguments) for _ in range(5000)],
+                                  pickle.HIGHEST_PROTOCOL))
+    assert path.stat().st_size < 2 << 20
+    with pytest.raises(UserError, match="the same bytes over and over"):
         load_pickle(path)
 
 

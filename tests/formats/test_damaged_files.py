@@ -22,8 +22,6 @@ from utils.formats.npz import write_npz
 from utils.formats.timings import read_timings
 from utils.formats.tracker_log import read_tracker_log
 
-pytest.importorskip("resource")      # Windows has none
-
 TEXT_GRID = """File type = "ooTextFile"
 Object class = "TextGrid"
 xmin = 0

@@ -1,15 +1,17 @@
 """Damaged files, thousands of them: each is read, or refused in a line, soon and in little memory."""
 import contextlib
 import os
-import resource
 import signal
 import time
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.helpers.damage import EDITS, damaged
 from utils.common.errors import UserError
+
+resource = pytest.importorskip("resource")      # Windows has none
 
 LONGEST_S, STOPPED_S = 5.0, 60          # of one file: of the processor's time; of the clock's
 MOST_BYTES = 300 << 20                  # by which all of a test's files may raise the memory

@@ -46,7 +46,7 @@ NOT_COMPARED = (LOCK_NAME, RECORD_NAME)         # they hold times and process nu
 EVENTS = "events.out.tfevents."         # logs: what a killed run has written of them stays
 
 # Losses are logged every 20 steps: what is lost is seen to that.
-SAVE_INTERVAL, SUBJECT_FRAMES, EPOCHS = 50, 160, 40
+SAVE_INTERVAL, SUBJECT_FRAMES, EPOCHS = 50, 160, 150
 
 
 class Work(object):

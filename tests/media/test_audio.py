@@ -410,6 +410,16 @@ def test_a_playlist_fetches_nothing(tmp_path):
     assert "but text" in refusal(tmp_path / "list.wav")
 
 
+@pytest.mark.parametrize("content", [
+    b"#EXTM3U\n#\1\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n%s\n#EXT-X-ENDLIST\n",
+    b"ffconcat version 1.0\n#\1\nfile '%s'\n", b"\0\1<MPD><BaseURL>%s</BaseURL></MPD>"])
+def test_a_list_of_files_is_none_whatever_bytes_are_in_it(tmp_path, content):
+    """Else a stranger's sound would be another file of this computer."""
+    write_wav(tmp_path / "secret.wav", np.full(16000, 0.1))
+    (tmp_path / "list.wav").write_bytes(content % str(tmp_path / "secret.wav").encode())
+    assert "is a list of other files" in refusal(tmp_path / "list.wav")
+
+
 @pytest.mark.parametrize("num_samples", [0, 1, int(MIN_AUDIO_S * SAMPLE_RATE_HZ) - 1])
 def test_too_short_says_the_minimum(tmp_path, num_samples):
     write_wav(tmp_path / "short.wav", np.full(num_samples, 0.1))

@@ -14,15 +14,27 @@ END_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasatt
 GONE = "the folder that you are in is gone; cd to one that is there"
 
 
+# Of a longer line the middle is left out: the path stands before it, the advice behind.
+LONGEST_LINE, KEPT_BEFORE, KEPT_BEHIND = 900, 600, 250
+
+
+def as_line(message):
+    """One line of bounded length, without letters that would control a terminal."""
+    line = " ".join(str(message).split())
+    if len(line) > LONGEST_LINE:
+        line = "%s ... %s" % (line[:KEPT_BEFORE], line[-KEPT_BEHIND:])
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
 class UserError(Exception):
     """Something the user gave cannot be used.
 
-    The message is one line: what was found, what was expected, what to do. What a library says in
-    several becomes one, too.
+    The message is one line: what was found, what was expected, what to do. What it quotes may be
+    a stranger's: see as_line.
     """
 
     def __init__(self, message):
-        super(UserError, self).__init__(" ".join(str(message).split()))
+        super(UserError, self).__init__(as_line(message))
 
 
 class _Descriptor(io.RawIOBase):
@@ -84,7 +96,7 @@ def _that_never_fails(stream, descriptor):
 
 def print_warning(text):
     """What the readers do with a warning where nobody else takes it: one line on stderr."""
-    print("warning: %s" % " ".join(str(text).split()), file=sys.stderr)
+    print("warning: %s" % as_line(text), file=sys.stderr)
 
 
 def run_script(main):

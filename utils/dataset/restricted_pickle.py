@@ -9,6 +9,7 @@ Nothing of numpy's own is called with what a file says: its dtypes take a state 
 into pointers. Arrays are made here, of plain dtypes, and no other object's state is set.
 """
 import collections
+import functools
 import os
 import pickle
 import re
@@ -23,16 +24,18 @@ PLAIN_DTYPE = re.compile(r"[<>|=]?([?bBhHiIlLqQefdgFDG]|b1|[iu][1248]|f(2|4|8|12
 OBJECT_DTYPE = re.compile(r"[|]?O[48]?$")
 BYTE_ORDERS = ("<", ">", "|", "=")
 LARGEST_ITEM_BYTES = 1 << 20                # of a text in an array
+# A file may have the same bytes copied over and over, by few bytes of its own for each copy.
+COPIES, SPARE_BYTES, BYTES_A_MEMBER = 16, 16 << 20, 8
 
 
-def _latin1_bytes(text, encoding):
+def _latin1_bytes(reader, text, encoding):
     """What Python 2 array data calls as _codecs.encode; here it can do that one thing."""
     if encoding != "latin1":
         raise pickle.UnpicklingError("text encoded as %s" % encoding)
-    return text.encode("latin1")
+    return _as_bytes(reader, text)
 
 
-def _no_bytes():
+def _no_bytes(reader):
     """What protocols 0 to 2 call as bytes() for an empty one; never with a size."""
     return b""
 
@@ -65,26 +68,45 @@ class _Dtype(object):
         self.dtype = self.dtype.newbyteorder(byte_order)
 
 
-def _as_bytes(raw):
+def _as_bytes(reader, raw):
+    if not isinstance(raw, (str, bytes, bytearray)):
+        raise pickle.UnpicklingError("bytes made of a %s" % type(raw).__name__)
+    reader.spend(len(raw))
     return raw.encode("latin1") if isinstance(raw, str) else bytes(raw)
 
 
-def _reconstruct(subtype, shape, code):
+def _container(kind):
+    def made(reader, *members):
+        for member in members:
+            reader.spend(BYTES_A_MEMBER * len(member))
+        return kind(*members)
+    return made
+
+
+def _complex(reader, *parts):
+    return complex(*parts)
+
+
+def _dtype(reader, *arguments):
+    return _Dtype(*arguments)
+
+
+def _reconstruct(reader, subtype, shape, code):
     """An array to be filled by its state, as numpy's own; `subtype` is a plain array."""
     if not isinstance(subtype, _ArrayName):
         raise pickle.UnpicklingError("a kind of array")
     return np.zeros(0)
 
 
-def _scalar(dtype, raw=None):
+def _scalar(reader, dtype, raw=None):
     plain = _plain(dtype)
     if raw is None or not plain.itemsize:
         return plain.type()
-    return np.frombuffer(_as_bytes(raw), plain, 1)[0]
+    return np.frombuffer(_as_bytes(reader, raw), plain, 1)[0]
 
 
-def _frombuffer(raw, dtype, shape, order):
-    return np.frombuffer(_as_bytes(raw), _plain(dtype)).copy().reshape(shape, order=order)
+def _frombuffer(reader, raw, dtype, shape, order):
+    return np.frombuffer(_as_bytes(reader, raw), _plain(dtype)).copy().reshape(shape, order=order)
 
 
 def _plain(dtype):
@@ -93,13 +115,15 @@ def _plain(dtype):
     return dtype.dtype
 
 
-def _set_array_state(array, state):
+def _set_array_state(reader, array, state):
     """Fill what _reconstruct gave; numpy checks the number of bytes, or of objects."""
     _, shape, dtype, is_fortran, raw = (0,) + tuple(state) if len(state) == 4 else state
     if dtype.dtype.hasobject != isinstance(raw, list):
         raise pickle.UnpicklingError("objects made of bytes")
+    if isinstance(raw, list):
+        reader.spend(BYTES_A_MEMBER * len(raw))
     shape = tuple(int(size) for size in shape)
-    values = raw if isinstance(raw, list) else _as_bytes(raw)
+    values = raw if isinstance(raw, list) else _as_bytes(reader, raw)
     if min(shape, default=0) < 0 or len(shape) > 32:
         raise pickle.UnpicklingError("an array of shape %.40r" % (shape,))
     count = 1
@@ -111,18 +135,18 @@ def _set_array_state(array, state):
     array.__setstate__((1, shape, dtype.dtype, bool(is_fortran), values))
 
 
-_NUMPY = {"ndarray": _ArrayName(), "dtype": _Dtype, "_reconstruct": _reconstruct,
-          "scalar": _scalar}
+# By name: functions whose first argument is the reader.
+_NUMPY = {"dtype": _dtype, "_reconstruct": _reconstruct, "scalar": _scalar}
 _NUMPY_MODULES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
 _PYTHON = {
     ("_codecs", "encode"): _latin1_bytes,
-    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("collections", "OrderedDict"): _container(collections.OrderedDict),
 }
-_PYTHON.update({(module, name): kind
+_PYTHON.update({(module, kind.__name__): _container(kind)
                 for module in ("builtins", "__builtin__")
-                for name, kind in (("set", set), ("frozenset", frozenset), ("dict", dict),
-                                   ("list", list), ("tuple", tuple), ("complex", complex),
-                                   ("bytes", _no_bytes))})
+                for kind in (set, frozenset, dict, list, tuple)})
+_PYTHON.update({(module, name): function for module in ("builtins", "__builtin__")
+                for name, function in (("complex", _complex), ("bytes", _no_bytes))})
 
 
 class _Whole(object):
@@ -147,13 +171,26 @@ class _Whole(object):
 class _RestrictedUnpickler(pickle._Unpickler):      # C's own lets nobody see a state that is set
     dispatch = dict(pickle._Unpickler.dispatch)
 
+    def __init__(self, stream, num_bytes):
+        super(_RestrictedUnpickler, self).__init__(stream, encoding="latin1")
+        self._left_bytes = COPIES * num_bytes + SPARE_BYTES
+
+    def spend(self, num_bytes):
+        """Called with what is about to be copied."""
+        self._left_bytes -= num_bytes
+        if self._left_bytes < 0:
+            raise pickle.UnpicklingError("the same bytes over and over")
+
     def find_class(self, module, name):
-        if module in _NUMPY_MODULES and name in _NUMPY:
-            return _NUMPY[name]
-        if name == "_frombuffer" and module in ("numpy.core.numeric", "numpy._core.numeric"):
-            return _frombuffer                      # protocol 5 alone, Python 3.8 on
-        if (module, name) in _PYTHON:
-            return _PYTHON[module, name]
+        if module in _NUMPY_MODULES and name == "ndarray":
+            return _ArrayName()
+        function = _PYTHON.get((module, name))
+        if module in _NUMPY_MODULES:
+            function = _NUMPY.get(name)
+        elif name == "_frombuffer" and module in ("numpy.core.numeric", "numpy._core.numeric"):
+            function = _frombuffer                  # protocol 5 alone, Python 3.8 on
+        if function is not None:
+            return functools.partial(function, self)
         raise UserError("names %s.%s; only numpy arrays and plain containers are read, since a "
                         "pickle could run any code" % (module, name))
 
@@ -162,7 +199,7 @@ class _RestrictedUnpickler(pickle._Unpickler):      # C's own lets nobody see a 
         state = self.stack.pop()
         built = self.stack[-1]
         if type(built) is np.ndarray:
-            _set_array_state(built, state)
+            _set_array_state(self, built, state)
         elif type(built) is _Dtype:
             built.set_state(state)
         else:
@@ -187,7 +224,7 @@ def load_pickle(path):
                             "where it comes from" % path)
         stream.seek(0)
         try:
-            return _RestrictedUnpickler(_Whole(stream), encoding="latin1").load()
+            return _RestrictedUnpickler(_Whole(stream), os.path.getsize(path)).load()
         except UserError as error:
             raise UserError("%s %s" % (path, error))
         except Exception as error:      # a damaged pickle can raise whatever it happens to hit

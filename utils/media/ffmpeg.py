@@ -7,6 +7,10 @@ import imageio_ffmpeg
 
 from utils.common.errors import UserError
 
+# What ffmpeg takes for a list of files to read, whatever bytes follow: HLS, concat, SDP, DASH, IMF.
+LISTS = (b"#EXTM3U", b"ffconcat", b"v=0")
+LISTS_INSIDE = (b"<MPD", b"<CompositionPlaylist", b"<SmoothStreamingMedia")
+
 
 def ffmpeg_reading(path, verbosity, input_options=()):
     """The beginning of a command that reads `path`.
@@ -70,14 +74,17 @@ def check_media_file(path, wanted, kind, formats):
         raise UserError("there is no file %s; check the path" % path)
     if os.path.getsize(path) == 0:
         raise UserError("%s is empty (0 bytes); give %s" % (path, wanted))
-    if _is_text(path):
-        raise UserError("%s is not %s but text; give %s" % (path, kind, formats))
-
-
-def _is_text(path):
-    """Whether a file begins like text. A playlist does, and ffmpeg waits for what it lists."""
     with open(path, "rb") as stream:
-        beginning = stream.read(1024)
+        beginning = stream.read(4096)
+    if _is_text(beginning[:1024]):
+        raise UserError("%s is not %s but text; give %s" % (path, kind, formats))
+    if beginning.lstrip(b"\xef\xbb\xbf").startswith(LISTS) or any(
+            word in beginning for word in LISTS_INSIDE):
+        raise UserError("%s is a list of other files, not %s; give %s" % (path, kind, formats))
+
+
+def _is_text(beginning):
+    """Whether a file begins like text. A playlist does, and ffmpeg waits for what it lists."""
     words = beginning.decode("utf-8", "ignore")     # a character may be cut at the end
     return len(words.encode("utf-8")) > len(beginning) - 4 and all(
         letter.isprintable() or letter in "\t\r\n\f\ufeff" for letter in words)
