@@ -37,6 +37,7 @@ import os
 
 from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, MAX_FPS, MIN_FPS
 from utils.common.errors import run_script
+from utils.common.quick_exit import quick_exit
 from utils.common.script_flags import add_eye_flags, add_model_flags, frame_rate, whole_number
 from utils.editing.flags import add_edit_flags, check_edit_flags
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS
@@ -112,7 +113,7 @@ def main():
                      % args.audio_fname)
     from utils.batch.one_sound import animate_sound, load_animator
     written = animate_sound(args, args.audio_fname, args.out_path, load_animator,
-                            num_drawers=os.cpu_count() or 1)
+                            num_beside=os.cpu_count() or 1)
     print("wrote:")
     for path in written:
         print("  %-50s %8.1f kB" % (path, os.path.getsize(path) / 1000.0))
@@ -122,3 +123,4 @@ def main():
 
 if __name__ == "__main__":
     run_script(main)
+    quick_exit()
