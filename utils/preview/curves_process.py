@@ -53,10 +53,11 @@ class CurvesProcess:
 
 
 def main():
-    from utils.preview.curve_pictures import write_curves_png       # what takes the time
+    from utils.preview.curve_pictures import empty_panels, write_curves_png     # for half a second
+    panels = empty_panels()
     arguments = pickle.load(sys.stdin.buffer)
     try:
-        write_curves_png(*arguments)
+        write_curves_png(*arguments, panels=panels)
     except UserError as error:
         sys.exit(str(error))
     quick_exit()
