@@ -38,6 +38,7 @@ import os
 
 from utils.common.constants import ANIMATION_FPS, DEFAULT_AUDIO, MAX_FPS, MIN_FPS
 from utils.common.errors import run_script
+from utils.common.quick_exit import quick_exit
 from utils.common.script_flags import (add_eye_flags, add_model_flags, add_scheduler_flag,
                                        frame_rate, whole_number)
 from utils.editing.flags import add_edit_flags, check_edit_flags
@@ -115,7 +116,7 @@ def main():
                      "is neither" % args.audio_fname)
     from utils.batch.one_sound import animate_sound, load_animator
     written = animate_sound(args, args.audio_fname, args.out_path, load_animator,
-                            num_drawers=os.cpu_count() or 1)
+                            num_beside=os.cpu_count() or 1)
     print("wrote:")
     for path in written:
         print("  %-50s %8.1f kB" % (path, os.path.getsize(path) / 1000.0))
@@ -125,3 +126,4 @@ def main():
 
 if __name__ == "__main__":
     run_script(main)
+    quick_exit()

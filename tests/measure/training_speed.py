@@ -156,6 +156,14 @@ def time_whole_run(subjects, num_steps):
         return result.step / (time.perf_counter() - started_s)
 
 
+def steps_per_s_of(way, folder, num_steps):
+    """Of one of WAYS, in a process of its own, with the features that write_features wrote."""
+    printed = subprocess.check_output(
+        [sys.executable, "-m", "tests.measure.training_speed", "--way", way, "--folder", folder,
+         "--steps", str(num_steps)], cwd=REPOSITORY)
+    return float(printed.decode().split()[-1])
+
+
 def main():
     args = get_parser().parse_args()
     if args.way:
@@ -169,10 +177,7 @@ def main():
         write_features(folder)
         for _ in range(args.rounds):
             for way in WAYS:
-                printed = subprocess.check_output(
-                    [sys.executable, "-m", "tests.measure.training_speed", "--way", way,
-                     "--folder", folder, "--steps", str(args.steps)], cwd=REPOSITORY)
-                steps_per_s[way].append(float(printed.decode().split()[-1]))
+                steps_per_s[way].append(steps_per_s_of(way, folder, args.steps))
     print("%-34s %8s %8s %8s" % ("steps a second", "best", "median", "ratio"))
     for way in WAYS:
         print("%-34s %8.0f %8.0f %8.2f" % (

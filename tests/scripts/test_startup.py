@@ -10,9 +10,9 @@ from utils.media.audio import read_audio, write_wav
 # What takes long to import, of our requirements and of what TensorFlow looks for by itself.
 HEAVY = ("cv2", "deepspeech", "h5py", "keras", "llvmlite", "matplotlib", "matplotlib.pyplot",
          "mediapipe", "moviepy", "numba", "numpy", "pandas", "python_speech_features", "resampy",
-         "scipy", "tensorflow", "websockets")
-# numpy and TensorFlow for the networks, matplotlib for curves.png.
-USED = ["matplotlib", "numpy", "tensorflow"]
+         "scipy", "tensorflow", "tensorflow_estimator", "websockets")
+# curves.png is drawn, with matplotlib, by a process beside it.
+USED = ["numpy", "tensorflow"]
 PROGRAM = """
 import json, sys
 import run_voca

@@ -15,9 +15,10 @@ from utils.deepspeech.transcript import (TranscriptUnavailable, files_for_transc
 from utils.formats.convert import later, start_seconds
 from utils.formats.exporters import DEFAULT_FORMATS, FORMATS, write_face
 from utils.media.audio import open_audio, write_wav
-from utils.preview.curve_pictures import write_curves_png
+from utils.preview.curves_process import CurvesProcess
 
 OUT_ROOT = os.path.join(".", "animation_output")
+CURVES_NAME = "curves.png"
 PREVIEW_NAME = "preview.mp4"
 SOUND_NAME = os.path.splitext(FORMATS["glb"].file_name)[0] + ".wav"     # players look for it there
 
@@ -85,7 +86,7 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None,
                  tta_copies=None, formats=DEFAULT_FORMATS, avatar_path=None, edit=None,
                  offset_s=0.0, start_timecode=None, sound=False, load_animator=None,
-                 num_drawers=0):
+                 num_beside=0):
     """Animate one audio file and write its files.
 
     Args: those of run_voca.py's flags; out_path None is ./animation_output/<audio name>,
@@ -96,7 +97,8 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
       sound: write a wav beside the .glb.
       load_animator: called without arguments for the SpeechAnimator, once the sound is known to
         be there; None: it is loaded by these arguments.
-      num_drawers: processes that draw the preview while this one does the rest; 0: this one draws.
+      num_beside: processes that draw the preview while this one does the rest; one more then draws
+        the curves. 0: this one draws both.
     Returns:
       the paths written, in the order written.
     Raises:
@@ -108,11 +110,12 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         name = os.path.splitext(os.path.basename(audio_path))[0]
         out_path = os.path.join(OUT_ROOT, name)
     with contextlib.ExitStack() as stack:
+        curves = stack.enter_context(CurvesProcess()) if num_beside else None
         drawers = None
-        if preview and num_drawers:
+        if preview and num_beside:
             from utils.preview.drawers import Drawers
             from utils.preview.head import DESIGN_SIZE
-            drawers = stack.enter_context(Drawers(DESIGN_SIZE, num_drawers))
+            drawers = stack.enter_context(Drawers(DESIGN_SIZE, num_beside))
         if load_animator is not None:
             animator = load_animator()
         else:
@@ -131,6 +134,9 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
             edits = dict(edits or {}, offset_s=offset_s)
             weights = later(weights, fps, offset_s, num_frames)
             angles = None if angles is None else later(angles, fps, offset_s, num_frames)
+        curves_path = os.path.join(out_path, CURVES_NAME)
+        if curves is not None:
+            curves.begin(curves_path, weights, names, fps, loudness)
         preview_path = os.path.join(out_path, PREVIEW_NAME)
         if preview:
             stack.enter_context(_preview_beside(audio, drawers, preview_path, weights, names, fps))
@@ -148,7 +154,12 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
             if sound and name == "glb":
                 write(SOUND_NAME, write_wav, np.concatenate(list(audio.blocks(
                     AUDIO_BLOCK_S, resampler="none"))), audio.sample_rate_hz)
-        write("curves.png", write_curves_png, weights, names, fps, loudness)
+        if curves is not None:
+            curves.finish()
+            written.append(curves_path)
+        else:
+            from utils.preview.curve_pictures import write_curves_png   # which imports matplotlib
+            write(CURVES_NAME, write_curves_png, weights, names, fps, loudness)
     if preview:
         written.append(preview_path)
     if transcript:

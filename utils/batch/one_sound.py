@@ -15,7 +15,7 @@ def load_animator(args):
                           _eye_seed(args), args.style, args.tta_copies)
 
 
-def animate_sound(args, audio_path, out_path, load, num_drawers=0):
+def animate_sound(args, audio_path, out_path, load, num_beside=0):
     """Write the files of one sound; returns their paths, page.html last.
 
     Args:
@@ -23,7 +23,7 @@ def animate_sound(args, audio_path, out_path, load, num_drawers=0):
       out_path: a folder, or None as animate_file has it.
       load: called with args for the animator, once the sound is known to be there: load_animator,
         or what keeps that one's.
-      num_drawers: as animate_file has it.
+      num_beside: as animate_file has it.
     Raises UserError as animate_file.
     """
     edit, edits = None, edits_of(args)
@@ -36,7 +36,7 @@ def animate_sound(args, audio_path, out_path, load, num_drawers=0):
         reference_chunk_s=args.reference_chunk_s, style=args.style, tta_copies=args.tta_copies,
         eye_motion_seed=_eye_seed(args), formats=args.formats, avatar_path=args.avatar, edit=edit,
         offset_s=args.offset, start_timecode=args.start_timecode, sound=args.sound,
-        load_animator=lambda: load(args), num_drawers=num_drawers)
+        load_animator=lambda: load(args), num_beside=num_beside)
     if args.page:
         from utils.pages.viewer_page import PAGE_NAME, view
         take_path, = [path for path in written

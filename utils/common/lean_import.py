@@ -6,14 +6,16 @@ import sys
 # Each is imported where it can be found, and nothing of ours goes by it: HDF5, pictures and
 # scipy for Keras; Keras itself, which TensorFlow 2.16 and later import without being asked.
 LEFT_OUT = ("h5py", "keras", "matplotlib", "pandas", "PIL", "scipy")
+if sys.version_info < (3, 8):           # TensorFlow 1.15, which does without these, too
+    LEFT_OUT += ("requests", "tensorflow_estimator")
 
 
 def import_tensorflow():
     """Import utils.common.quiet_tensorflow in less time; for scripts that own their process.
 
     While it lasts, LEFT_OUT cannot be imported, but for those that are imported already; later
-    they can. TensorFlow 1.15 is without HDF5 and pictures for good, then: do not call this where
-    others use Keras.
+    they can. TensorFlow 1.15 is without HDF5, pictures and Estimators for good, then: do not call
+    this where others use Keras.
     """
     absent = [name for name in LEFT_OUT if name not in sys.modules]
     sys.modules.update(dict.fromkeys(absent))           # None: "no such module"
@@ -28,11 +30,13 @@ def import_tensorflow():
 
 @contextlib.contextmanager
 def _no_garbage_collection():
-    """A hundred thousand new objects that all stay are not searched for garbage."""
+    """A hundred thousand new objects that all stay are not searched for garbage, then or later."""
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if hasattr(gc, "freeze"):               # from Python 3.7 on
+            gc.freeze()
         if was_on:
             gc.enable()

@@ -37,24 +37,33 @@ MAX_POINTS = 2000                   # of one curve; more are told by their extre
 GRID_GREY, ENVELOPE_GREY = "#d8d8d8", "#e3e7ec"
 
 
-def write_curves_png(path, weights, names, fps, audio_envelope=None):
+def empty_panels():
+    """(figure, axes) of write_curves_png without curves: half of its time, before they are there.
+    """
+    figure = Figure(figsize=(11, 1.25 * len(PANELS) + 0.9), dpi=110)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(PANELS), 1, sharex=True)
+    for axis, (title, _) in zip(axes, PANELS):
+        dress(axis, title)
+    return figure, axes
+
+
+def write_curves_png(path, weights, names, fps, audio_envelope=None, panels=None):
     """Small multiples of `weights` [frames, 52] against time in seconds, as a PNG.
 
     `audio_envelope` [n], any n, spans the clip and is drawn behind the jaw, scaled to its own
     maximum. Clips of any length: curves of many frames keep each stretch's lowest and highest.
-    Raises ValueError for no frames or a channel that is not in `names`, UserError where the file
-    cannot be written.
+    `panels`: what empty_panels() gave, for one picture; None: they are made here. Raises ValueError
+    for no frames or a channel that is not in `names`, UserError where the file cannot be written.
     """
     weights = checked(weights, names)
-    figure = Figure(figsize=(11, 1.25 * len(PANELS) + 0.9), dpi=110)
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(len(PANELS), 1, sharex=True)
+    figure, axes = panels or empty_panels()
     duration_s = len(weights) / float(fps)
-    for axis, (title, curves) in zip(axes, PANELS):
+    axes[0].set_xlim(0, duration_s)                     # of all
+    for axis, (_, curves) in zip(axes, PANELS):
         for (label, channels), colour in zip(curves, COLOURS):
             values = reorder(weights, names, channels).mean(axis=1)             # [frames]
             draw_curve(axis, values, fps, colour, label)
-        dress(axis, title, duration_s)
         axis.legend(loc="center left", bbox_to_anchor=(1.005, 0.5), frameon=False, fontsize=8,
                     handlelength=1.2)
     if audio_envelope is not None and len(audio_envelope):
@@ -83,7 +92,8 @@ def curves_image(predicted, target, names, fps):
         draw_curve(axis, reorder(target, names, (channel,))[:, 0], fps, "#9aa4af", "true")
         draw_curve(axis, reorder(predicted, names, (channel,))[:, 0], fps, COLOURS[1],
                    "predicted")
-        dress(axis, channel, len(target) / float(fps))
+        dress(axis, channel)
+        axis.set_xlim(0, len(target) / float(fps))
     axes[0, 0].legend(loc="upper right", frameon=False, fontsize=7, ncol=2)
     for axis in axes[-1]:
         axis.set_xlabel("time in seconds", fontsize=8)
@@ -120,9 +130,8 @@ def extremes(values, fps):
             np.maximum.reduceat(values, starts))
 
 
-def dress(axis, title, duration_s):
+def dress(axis, title):
     axis.set_title(title, loc="left", fontsize=9, pad=3)
-    axis.set_xlim(0, duration_s)
     axis.set_ylim(-0.03, 1.03)
     axis.set_yticks([0, 0.5, 1])
     axis.tick_params(labelsize=7, length=2)

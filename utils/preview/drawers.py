@@ -1,5 +1,7 @@
 """Processes that draw the preview's faces, on several cores, while this one does other things."""
+import contextlib
 import multiprocessing
+import os
 import signal
 
 import cv2
@@ -10,6 +12,7 @@ from utils.preview.face import Face, texture_size
 from utils.preview.head import head_layers
 
 FRAMES_AHEAD = 4                    # that each process may draw before they are asked for
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 MOST_PROCESSES = 8                  # more draw faster than ffmpeg encodes
 
 
@@ -33,7 +36,8 @@ class Drawers:
             shared = context.RawArray("B", FRAMES_AHEAD * size * size * 3)
             process = context.Process(target=_draw, args=(theirs, shared, size, layers, painted,
                                                           tell), daemon=True)
-            process.start()
+            with _one_blas_thread():
+                process.start()
             for end in (theirs, painted, tell):
                 if end is not None:
                     end.close()
@@ -76,6 +80,19 @@ class Drawers:
                 process.join()
                 raise UserError("a process that draws the preview ended with exit code %s; run it "
                                 "again, or without the preview" % process.exitcode)
+
+
+@contextlib.contextmanager
+def _one_blas_thread():
+    """For the processes started meanwhile: numpy's other threads would wait by spinning."""
+    before = os.environ.get(BLAS_THREADS)
+    os.environ[BLAS_THREADS] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[BLAS_THREADS]
+        if before is not None:
+            os.environ[BLAS_THREADS] = before
 
 
 def _as_pictures(shared, size):
