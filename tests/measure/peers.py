@@ -146,7 +146,6 @@ def read_profile(path):
                     float(line[len("      - "):]))
     if not profile["mfccs"]:
         raise UserError("%s is no profile of uLipSync: it has no mfccs" % path)
-    profile["useStandardization"] = bool(profile["useStandardization"])
     return profile
 
 
@@ -174,7 +173,7 @@ def best_shift(openings_by_source):
             for clips in openings_by_source)
     scores = {shift: mean_r(shift) for shift in range(-MOST_SHIFT, MOST_SHIFT + 1)}
     return max(sorted((shift for shift in scores if scores[shift] is not None), key=abs),
-               key=lambda shift: scores[shift], default=0)
+               key=lambda shift: round(scores[shift], 6), default=0)
 
 
 def _r_earlier(opening, true, shift):
