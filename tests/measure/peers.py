@@ -28,6 +28,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -291,7 +292,9 @@ def install(folder):
 
 
 def _pocketsphinx_version():
-    from importlib import metadata              # Python 3.8; there is no playwright for 3.7, too
+    if sys.version_info < (3, 8):
+        raise UserError("pocketsphinx and playwright need Python 3.8 or newer")
+    from importlib import metadata
     try:
         return metadata.version(POCKETSPHINX)
     except metadata.PackageNotFoundError:
