@@ -5,17 +5,18 @@
 
 REALDATA is laid out as tests/measure/real_clips.py says. FOLDER gets the npm packages, in the
 versions below, and what wLipSync needs and has not: the sample profile of uLipSync, which it is a
-port of. All run with their own code and their own defaults. The three packages of npm run in a
-headless Chromium at 48 kHz: wLipSync and HeadAudio in an OfflineAudioContext; wawa-lipsync, which
-looks at a playing sound 60 times a second, in one that stops for each look, its clock being the
-sound's. pocketsphinx recognises phones without words, of which our coarticulation makes a face.
+port of. All run with their own code and their own defaults, wLipSync also with other limits of
+loudness. The three packages of npm run in a headless Chromium at 48 kHz: wLipSync and HeadAudio in
+an OfflineAudioContext; wawa-lipsync, which looks at a playing sound 60 times a second, in one that
+stops for each look, its clock being the sound's. pocketsphinx recognises phones without words, of
+which our coarticulation makes a face.
 
 What others give as visemes becomes a face by one table for all, VISEME_PHONES: a viseme is the
 face that our own synthetic teacher aims at for one phone of it, times its weight; what is left to
 1 is the face at rest. Each system is scored as it is and, where that is another row, with its own
 delay taken out: the shift at which its opening agrees best with the labels, one for all clips.
-Columns: tests/measure/default_checkpoint.py. Both loudness rows are ours; the labels' own
-shows what a perfect system would get.
+Columns: tests/measure/default_checkpoint.py. The labels' own row shows what a perfect system
+would get.
 """
 import argparse
 import collections
@@ -27,6 +28,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -54,7 +56,7 @@ WLIPSYNC, WAWA, HEADAUDIO, POCKETSPHINX = (
     "wlipsync", "wawa-lipsync", "@met4citizen/headaudio", "pocketsphinx")
 VERSIONS = collections.OrderedDict(
     [(WLIPSYNC, "1.3.1"), (WAWA, "0.0.2"), (HEADAUDIO, "0.1.0"), (POCKETSPHINX, "5.0.4")])
-OURS = "ours"
+OURS = "the default"
 PROFILE_NAME = "uLipSync-Profile-Sample.asset"
 PROFILE_URL = ("https://raw.githubusercontent.com/hecomi/uLipSync/"
                "cca032de24bd3a8ff25ed76c9f8bf0d84c29826a/Assets/uLipSync/Assets/Profiles/"
@@ -66,6 +68,10 @@ FILES = {
     HEADAUDIO: ("dist/headaudio.min.mjs", "dist/headworklet.min.mjs", "dist/model-en-mixed.bin"),
 }
 PAGE_FUNCTIONS = {WLIPSYNC: "wlipsync", WAWA: "wawa", HEADAUDIO: "headaudio"}
+# wLipSync's loudness counts from minVolume to maxVolume (log10 of RMS), to be set for a
+# microphone. The defaults, -2.5 and -1.5, suit quiet sound; the second row is for loud sound.
+LOUD_LIMITS = {"minVolume": -1.5, "maxVolume": -0.5}
+WLIPSYNC_LOUD = WLIPSYNC + " for loud sound"
 
 # A phone of each viseme, whose face it becomes: Oculus' fifteen (HeadAudio and wawa-lipsync write
 # viseme_ before them) and the vowels and S of uLipSync's profile.
@@ -141,7 +147,6 @@ def read_profile(path):
                     float(line[len("      - "):]))
     if not profile["mfccs"]:
         raise UserError("%s is no profile of uLipSync: it has no mfccs" % path)
-    profile["useStandardization"] = bool(profile["useStandardization"])
     return profile
 
 
@@ -169,7 +174,7 @@ def best_shift(openings_by_source):
             for clips in openings_by_source)
     scores = {shift: mean_r(shift) for shift in range(-MOST_SHIFT, MOST_SHIFT + 1)}
     return max(sorted((shift for shift in scores if scores[shift] is not None), key=abs),
-               key=lambda shift: scores[shift], default=0)
+               key=lambda shift: round(scores[shift], 6), default=0)
 
 
 def _r_earlier(opening, true, shift):
@@ -206,7 +211,9 @@ def run_pocketsphinx(clips):
 
 
 def run_in_chromium(clips, folder, profile):
-    """{package: (faces, processor seconds)} of the packages of npm."""
+    """{system: (faces, processor seconds)} of the packages of npm."""
+    runs = [(WLIPSYNC, WLIPSYNC, [profile, {}]), (WLIPSYNC_LOUD, WLIPSYNC, [profile, LOUD_LIMITS]),
+            (WAWA, WAWA, []), (HEADAUDIO, HEADAUDIO, [])]
     shutil.copy(os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers_page.js"), folder)
     with open(os.path.join(folder, "index.html"), "w", encoding="utf-8") as stream:
         stream.write('<!doctype html><title>peers</title><link rel="icon" href="data:,">')
@@ -216,16 +223,15 @@ def run_in_chromium(clips, folder, profile):
     with _served(folder) as server, started_browser() as browser, \
             watched_page(browser, server=server) as page:
         page.goto("http://%s/index.html" % server)
-        for package, function in PAGE_FUNCTIONS.items():
+        for system, package, settings in runs:
             paths = ["/node_modules/%s/%s" % (package, path) for path in FILES[package]]
-            arguments = paths + ([profile] if package == WLIPSYNC else [])
             faces, before_s = [], _processor_s(browser)
             for number in range(len(clips)):
                 result = page.evaluate(
                     "async ([name, given]) => (await import('/peers_page.js'))[name](...given)",
-                    [function, ["/clip%d.wav" % number] + arguments])
+                    [PAGE_FUNCTIONS[package], ["/clip%d.wav" % number] + paths + settings])
                 faces.append(viseme_face(result["frames"], result["names"]))
-            found[package] = (faces, _processor_s(browser) - before_s)
+            found[system] = (faces, _processor_s(browser) - before_s)
     return found
 
 
@@ -286,7 +292,9 @@ def install(folder):
 
 
 def _pocketsphinx_version():
-    from importlib import metadata              # Python 3.8; there is no playwright for 3.7, too
+    if sys.version_info < (3, 8):
+        raise UserError("pocketsphinx and playwright need Python 3.8 or newer")
+    from importlib import metadata
     try:
         return metadata.version(POCKETSPHINX)
     except metadata.PackageNotFoundError:
@@ -377,7 +385,8 @@ def print_costs(spent_s, num_seconds, folder, graph, checkpoint):
           % num_seconds)
     print_table(("system", "version", "files MB", "processor"),
                 [[system, VERSIONS.get(system, "-"), "%.2f" % (sizes[system] / 1e6),
-                  "%.4f" % (spent_s[system] / num_seconds)] for system in spent_s])
+                  "%.3f" % (spent_s[system] / num_seconds)]
+                 for system in spent_s if system in sizes])
 
 
 def _bytes_below(folder):

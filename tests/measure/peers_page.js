@@ -28,7 +28,7 @@ const aMoment = () => new Promise(done => setTimeout(done, READY_MS));
 // Renders all, with a stop at the start for the worklet, and waits for its last message.
 // times_s: gives the times of the messages so far.
 async function rendered(context, times_s) {
-  context.suspend(QUANTUM / RATE_HZ).then(aMoment).then(() => context.resume());
+  context.suspend(0).then(aMoment).then(() => context.resume());
   await context.startRendering();
   const end_s = context.length / RATE_HZ - LAST_S;
   for (let i = 0; i < 100 && !(times_s().at(-1) >= end_s); i++) await aMoment();
@@ -37,11 +37,12 @@ async function rendered(context, times_s) {
   }
 }
 
-export async function wlipsync(url, module, profile) {
+// limits: what of the node's own properties is set, such as {minVolume: -2.5}.
+export async function wlipsync(url, module, profile, limits) {
   const {createWLipSyncNode} = await import(module);
   const {sound, numFrames, length} = await decoded(url);
   const context = new OfflineAudioContext(1, length, RATE_HZ);
-  const node = await createWLipSyncNode(context, profile);
+  const node = Object.assign(await createWLipSyncNode(context, profile), limits);
   played(context, sound).connect(node);
   const names = Object.keys(node.weights), states = [];
   node.port.addEventListener('message', ({data}) =>              // after the library's own

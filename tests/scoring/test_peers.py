@@ -31,6 +31,7 @@ def test_every_viseme_of_the_systems_has_a_face():
 def test_a_viseme_of_closed_lips_closes_them_and_an_open_one_opens_them_most():
     openings = {viseme: opening_of(viseme) for viseme in OCULUS}
     assert openings["PP"] == openings["sil"] == 0.0
+    np.testing.assert_allclose(peers.viseme_face([[1.0]], ["sil"]).weights[0], TARGETS["sil"])
     assert max(openings, key=openings.get) == "aa"
     assert min(openings[viseme] for viseme in OCULUS if viseme not in ("PP", "sil")) > 0.05
 
@@ -67,7 +68,7 @@ def test_a_profile_is_read(tmp_path):
         u"      - -0.5\n    - array:\n      - 1\n      - 2e-05\n  - name: S\n"
         u"    mfccCalibrationDataList:\n    - array:\n      - 3\n      - 4\n", encoding="utf-8")
     assert peers.read_profile(str(path)) == {
-        "m_Enabled": 1, "mfccNum": 2, "targetSampleRate": 16000, "useStandardization": False,
+        "m_Enabled": 1, "mfccNum": 2, "targetSampleRate": 16000, "useStandardization": 0,
         "mfccs": [
             {"name": "A", "mfccCalibrationDataList": [{"array": [94.4, -0.5]},
                                                       {"array": [1.0, 2e-05]}]},
@@ -99,6 +100,12 @@ def test_the_shift_is_one_for_all_sources_which_count_alike():
     late = peers.earlier(Face(true[:, np.newaxis], ("jawOpen",)), -5).weights[:, 0]
     # Nine clips that are late in one source do not outvote two sources of one that is not.
     assert peers.best_shift([9 * [(late, true)], [(true, true)], [(curve(0), true)]]) == 0
+
+
+def test_of_shifts_that_are_as_good_the_smallest_is_taken():
+    true, opening = np.zeros(200), np.zeros(200)
+    true[100] = opening[[94, 100, 106]] = 1.0
+    assert peers.best_shift([[(opening, true)]]) == 0
 
 
 def test_a_face_that_stands_still_is_not_shifted():
