@@ -175,7 +175,8 @@ class Face:
                               self.shade_y + shade_back[..., 1], cv2.INTER_LINEAR)
             shade = 0.6 * np.tanh(shade / 0.6)      # many folds do not add up to black
             shade = cv2.resize(shade, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
-            shade = cv2.multiply(shade, cv2.extractChannel(head, 3), scale=1 / 255.0, dtype=cv2.CV_32F)
+            shade = cv2.multiply(shade, cv2.extractChannel(head, 3), scale=1 / 255.0,
+                                 dtype=cv2.CV_32F)
             skin = cv2.add(skin, cv2.merge([shade * part for part in SHADE_COLOUR]),
                            dtype=cv2.CV_8U)
         frame[top:bottom, left:right] = skin
