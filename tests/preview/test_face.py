@@ -7,7 +7,7 @@ import pytest
 from utils.common.channels import MODEL_CHANNELS
 from utils.preview import shapes as face_shapes
 from utils.preview.face import Face, render_face
-from utils.preview.head import head_layers
+from utils.preview.head import PAINTED_SIZE, head_layers, paint_layers
 from utils.preview.shapes import FACE_CHANNELS, INDEX
 
 SIZE = 512
@@ -285,3 +285,11 @@ def test_wrong_input_is_named():
         render_face(np.where(np.array(FACE_CHANNELS) == "jawOpen", np.nan, 0), FACE_CHANNELS)
     with pytest.raises(ValueError, match="size"):
         render_face(zeros, FACE_CHANNELS, 10)
+
+
+def test_the_pictures_of_the_head_are_what_the_formulas_paint():
+    """After a change of utils/preview/head.py: python -m utils.preview.head"""
+    for painted, layer in zip(paint_layers(PAINTED_SIZE), head_layers(PAINTED_SIZE)):
+        assert painted.shape == layer.shape
+        # Another OpenCV or processor may round otherwise.
+        assert np.abs(painted.astype(int) - layer).max() <= 2

@@ -77,7 +77,8 @@ class Brush:
         """The slices of `image` that hold `pixels` and a margin, or None outside it."""
         height, width = self.image.shape[:2]
         columns, rows = pixels.T.tolist()
-        left, top = max(math.floor(min(columns) - margin), 0), max(math.floor(min(rows) - margin), 0)
+        left = max(math.floor(min(columns) - margin), 0)
+        top = max(math.floor(min(rows) - margin), 0)
         right = min(math.ceil(max(columns) + margin + 1), width)
         bottom = min(math.ceil(max(rows) + margin + 1), height)
         if right <= left or bottom <= top:

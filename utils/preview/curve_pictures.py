@@ -92,8 +92,7 @@ def curves_image(predicted, target, names, fps):
         draw_curve(axis, reorder(target, names, (channel,))[:, 0], fps, "#9aa4af", "true")
         draw_curve(axis, reorder(predicted, names, (channel,))[:, 0], fps, COLOURS[1],
                    "predicted")
-        dress(axis, channel)
-        axis.set_xlim(0, len(target) / float(fps))
+        dress(axis, channel, len(target) / float(fps))
     axes[0, 0].legend(loc="upper right", frameon=False, fontsize=7, ncol=2)
     for axis in axes[-1]:
         axis.set_xlabel("time in seconds", fontsize=8)
@@ -130,8 +129,10 @@ def extremes(values, fps):
             np.maximum.reduceat(values, starts))
 
 
-def dress(axis, title):
+def dress(axis, title, duration_s=None):
     axis.set_title(title, loc="left", fontsize=9, pad=3)
+    if duration_s is not None:
+        axis.set_xlim(0, duration_s)
     axis.set_ylim(-0.03, 1.03)
     axis.set_yticks([0, 0.5, 1])
     axis.tick_params(labelsize=7, length=2)

@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 
 from utils.common.errors import UserError
-from utils.preview.face import Face, texture_size
-from utils.preview.head import head_layers
+from utils.preview.face import Face
 
 FRAMES_AHEAD = 4                    # that each process may draw before they are asked for
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"
@@ -19,7 +18,7 @@ MOST_PROCESSES = 8                  # more draw faster than ffmpeg encodes
 class Drawers:
     """Draws one clip; a context manager, whose end stops the processes.
 
-        with Drawers(512, num_processes=2) as drawers:      # they begin to import and to paint
+        with Drawers(512, num_processes=2) as drawers:      # they begin to import
             for picture in drawers.pictures(weights):
     """
 
@@ -27,22 +26,15 @@ class Drawers:
         # Spawned: a fork would copy TensorFlow's threads' locks, as they are at that moment.
         context = multiprocessing.get_context("spawn")
         num_processes = min(num_processes, MOST_PROCESSES)
-        layers = context.RawArray("B", texture_size(size) ** 2 * 7)
-        painted = None                      # from the process before, when `layers` are there
         self._workers = []                  # (process, connection, pictures it draws into)
-        for left in reversed(range(num_processes)):
-            ours, theirs = context.Pipe()
-            painted_next, tell = context.Pipe(duplex=False) if left else (None, None)
-            shared = context.RawArray("B", FRAMES_AHEAD * size * size * 3)
-            process = context.Process(target=_draw, args=(theirs, shared, size, layers, painted,
-                                                          tell), daemon=True)
-            with _one_blas_thread():
+        with _one_blas_thread():
+            for _ in range(num_processes):
+                ours, theirs = context.Pipe()
+                shared = context.RawArray("B", FRAMES_AHEAD * size * size * 3)
+                process = context.Process(target=_draw, args=(theirs, shared, size), daemon=True)
                 process.start()
-            for end in (theirs, painted, tell):
-                if end is not None:
-                    end.close()
-            painted = painted_next
-            self._workers.append((process, ours, _as_pictures(shared, size)))
+                theirs.close()
+                self._workers.append((process, ours, _as_pictures(shared, size)))
 
     def __enter__(self):
         return self
@@ -99,25 +91,12 @@ def _as_pictures(shared, size):
     return np.frombuffer(shared, np.uint8).reshape(FRAMES_AHEAD, size, size, 3)
 
 
-def _draw(connection, shared, size, layers, painted, tell):
-    """Of a process: draw what is asked for, until the one that started it closes or is gone.
-
-    The first of the processes paints `layers` for all; `painted` and `tell` are connections from
-    the one before and to the one behind, or None.
-    """
+def _draw(connection, shared, size):
+    """Of a process: draw what is asked for, until the one that started it closes or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)        # the one that started it decides on Ctrl-C
     cv2.setNumThreads(1)                                # each core has a process
-    pixels = texture_size(size)
-    layers = np.frombuffer(layers, np.uint8).reshape(7, pixels * pixels)
-    background, head = layers[:3].reshape(pixels, pixels, 3), layers[3:].reshape(pixels, pixels, 4)
+    face, pictures = Face(size), _as_pictures(shared, size)
     try:
-        if painted is None:
-            background[:], head[:] = head_layers(pixels)
-        else:
-            painted.recv_bytes()
-        if tell is not None:
-            tell.send_bytes(b"painted")
-        face, pictures = Face(size, (background, head)), _as_pictures(shared, size)
         while True:
             place, weights = connection.recv()
             cv2.cvtColor(face.draw(weights), cv2.COLOR_BGR2RGB, pictures[place])

@@ -14,14 +14,13 @@ import numpy as np
 
 from utils.preview import shapes
 from utils.preview.brush import FINE, Brush, over, shifted
-from utils.preview.head import (CENTRE_X, DESIGN_SIZE, EYE_X, EYE_Y, MOUTH_Y, ellipse, head_layers,
-                                spline)
+from utils.preview.head import (CENTRE_X, DESIGN_SIZE, EYE_X, EYE_Y, MOUTH_Y, PAINTED_SIZE, ellipse,
+                                head_layers, spline)
 from utils.preview.shapes import FACE_CHANNELS, INDEX, SIDES
 from utils.preview.sprites import (TONGUE_DARK, iris_sprite, shade_patches, teeth_sprite,
                                    tongue_sprite)
 
 MIN_SIZE, MAX_SIZE = 64, 2048
-TEXTURE_SIZE = 1024                 # of the painted head, at least
 # Where anything moves, and where each feature is drawn: left, top, right, bottom.
 MOVING_BOX = (112, 152, 400, 472)
 WARP_CELL, SHADE_CELL = 8, 2        # design units a cell of the warp and of the shading takes
@@ -94,19 +93,13 @@ def face_of_size(size):
     return Face(size)
 
 
-def texture_size(size):
-    """Pixels along a side of the painted head that a face of `size` is made of."""
-    return max(2 * size, TEXTURE_SIZE)
-
-
 class Face:
     """The layers and fields of one picture size, and draw(weights)."""
 
-    def __init__(self, size, layers=None):
-        """layers: of head_layers(texture_size(size)), where they are there already."""
+    def __init__(self, size):
         self.size = size
         self.scale = size / float(DESIGN_SIZE)
-        background, head = layers or head_layers(texture_size(size))
+        background, head = head_layers(max(2 * size, PAINTED_SIZE))
         if len(head) > 2 * size:        # so that the warp's samples lie next to each other
             head = cv2.resize(head, (2 * size,) * 2, interpolation=cv2.INTER_AREA)
         self.head = head                                            # [texture, texture, 4]
@@ -182,7 +175,8 @@ class Face:
                               self.shade_y + shade_back[..., 1], cv2.INTER_LINEAR)
             shade = 0.6 * np.tanh(shade / 0.6)      # many folds do not add up to black
             shade = cv2.resize(shade, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
-            shade = cv2.multiply(shade, cv2.extractChannel(head, 3), scale=1 / 255.0, dtype=cv2.CV_32F)
+            shade = cv2.multiply(shade, cv2.extractChannel(head, 3), scale=1 / 255.0,
+                                 dtype=cv2.CV_32F)
             skin = cv2.add(skin, cv2.merge([shade * part for part in SHADE_COLOUR]),
                            dtype=cv2.CV_8U)
         frame[top:bottom, left:right] = skin

@@ -1,15 +1,23 @@
 """The still layers of the preview head: background, shoulders, skin, nose, ears, hair.
 
-Painted once, from formulas, in design units: a 512 x 512 square, x right, y down. The skin is
-a height field (an inflated outline plus bumps for brow, nose, cheeks, chin) lit by one lamp, so
-that the drawn head looks round; eyes, brows and lips are drawn on it frame by frame (face.py).
-Colours are BGR, 0-255.
+Painted from formulas, in design units: a 512 x 512 square, x right, y down. That takes a second,
+so the usual size lies beside this file as pictures; after a change write them anew:
+
+    python -m utils.preview.head
+
+The skin is a height field (an inflated outline plus bumps for brow, nose, cheeks, chin) lit by
+one lamp, so that the drawn head looks round; eyes, brows and lips are drawn on it frame by frame
+(face.py). Colours are BGR, 0-255.
 """
 import functools
+import os
 
 import cv2
 import numpy as np
 
+PAINTED_SIZE = 1024                 # of the pictures beside this file
+PAINTED = [os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+           for name in ("background.png", "head.png")]
 DESIGN_SIZE = 512                   # the side that all coordinates are given in
 CENTRE_X = 256.0
 EYE_Y, EYE_X = 238.0, 47.0          # of an eye's centre; x is the distance from CENTRE_X
@@ -112,12 +120,21 @@ def mix(image, colour, amount):
     return mixed
 
 
-@functools.lru_cache(maxsize=1)     # it takes a second or two, and sizes share it
+@functools.lru_cache(maxsize=1)     # sizes share it
 def head_layers(pixels):
     """(background uint8 [pixels, pixels, 3], head uint8 [pixels, pixels, 4]), to be read only.
 
     The head's colours are premultiplied by its alpha.
     """
+    if pixels != PAINTED_SIZE:
+        return paint_layers(pixels)
+    # Not imread: on Windows it balks at a path with letters beyond ASCII.
+    return tuple(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+                 for path in PAINTED)
+
+
+def paint_layers(pixels):
+    """head_layers, painted."""
     painter = Painter(pixels)
     background = paint_background(painter)
     skin, coverage = paint_skin(painter)
@@ -336,3 +353,12 @@ def hair_strands(outer, inner, random, num_strands=540):
         middle = 0.5 * (root + end) + (0.0, -0.22 * reach * (1 - 0.7 * depth))
         strands.append(spline([root, middle, end], 10))
     return strands
+
+
+def write_painted():
+    for path, layer in zip(PAINTED, paint_layers(PAINTED_SIZE)):
+        cv2.imencode(".png", layer, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tofile(path)
+
+
+if __name__ == "__main__":
+    write_painted()
