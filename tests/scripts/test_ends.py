@@ -29,6 +29,7 @@ SOUND = os.path.join(REPOSITORY, "audio", "test_sentence.wav")
 WRITERS = {
     "config": ("config_parser.py", "--config", "{out}/training_config.cfg"),
     "convert": ("convert.py", "{take}/take.npz", "{out}/face.glb"),
+    "table": ("convert.py", "{take}/take.npz", "{out}/face.csv", "--to", "table"),  # slow to write
     "evaluate": ("evaluate.py", "--prediction", "{take}/take.npz", "--labels", "{take}/take.npz",
                  "--audio_fname", SOUND, "--html", "{out}/card.html"),
     "view": ("view.py", "{take}/take.npz", "--out", "{out}/take.html"),
@@ -268,39 +269,39 @@ def session_is_gone(number):
 
 
 @pytest.mark.parametrize("name, number, status", [
-    ("convert", signal.SIGTERM, 143), ("convert", signal.SIGHUP, 129),
-    ("convert", signal.SIGINT, 130), ("voca", signal.SIGTERM, 143), ("batch", signal.SIGTERM, 143),
+    ("table", signal.SIGTERM, 143), ("table", signal.SIGHUP, 129), ("table", signal.SIGINT, 130),
+    ("voca", signal.SIGTERM, 143), ("batch", signal.SIGTERM, 143),
     ("dataset", signal.SIGTERM, 143), ("dataset", signal.SIGINT, 130)])
 def test_a_signal_ends_a_script_cleaned_up(tmp_path, take, name, number, status):
     """A part-written file goes, what was there stays, and no process is left."""
     long = tmp_path / "long"
     long.mkdir()
-    weights, names = golden_clip(30000 if name == "convert" else 900)
+    weights, names = golden_clip(30000 if name == "table" else 900)
     write_npz(str(long / "take.npz"), weights, names, 30)
     write_wav(str(long / "take.wav"), np.random.RandomState(0).randn(480000) * 0.1)
     out = tmp_path / "out"
     out.mkdir()
-    (out / "face.glb").write_text("old")
+    (out / "face.csv").write_text("old")
     process = running(name, long, out)
     process.send_signal(number)
     printed, complained = [text.decode() for text in process.communicate(timeout=60)]
     assert process.returncode == status and "Traceback" not in complained, complained
     left = files_below(out)
     assert not [path for path in left if ".part-" in path or LOCK_NAME in path], left
-    assert (out / "face.glb").read_text() == "old"
+    assert (out / "face.csv").read_text() == "old"
     assert session_is_gone(process.pid)
 
 
 def test_nohup_holds(tmp_path, take):
     long = tmp_path / "long"
     long.mkdir()
-    write_npz(str(long / "take.npz"), *(golden_clip(20000) + (30,)))
+    write_npz(str(long / "take.npz"), *(golden_clip(30000) + (30,)))
     out = tmp_path / "out"
     out.mkdir()
-    process = running("convert", long, out,
+    process = running("table", long, out,
                       lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     process.send_signal(signal.SIGHUP)
-    assert process.wait(timeout=60) == 0 and os.listdir(str(out)) == ["face.glb"]
+    assert process.wait(timeout=60) == 0 and os.listdir(str(out)) == ["face.csv"]
     process.stdout.close()
     process.stderr.close()
 
