@@ -155,7 +155,7 @@ def read_record_file(path):
 
 
 def array(folder):
-    write_cached(str(folder / "a.npy"), [np.zeros((3, 16, 29), np.float32)])
+    write_cached(str(folder), [(str(folder / "a.npy"), [np.zeros((3, 16, 29), np.float32)])])
     return "a.npy", content_of(folder / "a.npy")
 
 

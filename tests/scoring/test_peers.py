@@ -117,7 +117,7 @@ def test_a_face_that_stands_still_is_not_shifted():
 def test_a_source_without_trusted_channels_is_scored():
     samples = np.random.RandomState(0).randn(3 * SAMPLE_RATE_HZ).astype(np.float32) * 0.1
     true = Face(curve(1, 3 * ANIMATION_FPS)[:, np.newaxis], ("jawOpen",))
-    clip = Clip("a (1)", "grid_many", samples, true,
+    clip = Clip("a (1)", "somebody else", samples, true,
                 Timings([], [("bin", 0.5, 0.8), ("set", 1.0, 1.4)]), 3.0)
     row = rows_of(clip, {"same": true})["same"]
     assert row["opening r"] == pytest.approx(1.0)

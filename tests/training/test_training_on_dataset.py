@@ -31,7 +31,7 @@ def config(tmp_path):
     return types.SimpleNamespace(
         raw_audio_path=str(tmp_path / "data" / "raw_audio_fixed.pkl"), verts_mmaps_path="",
         data2array_verts_path="", processed_audio_path="", augmented_copies=0,
-        training_data_path=path, feature_profile="deepspeech",
+        training_data_path=path, feature_profile="deepspeech", window_future_frames=7,
         checkpoint_dir=str(tmp_path / "training"),
         subject_for_training=["s1_*"], subject_for_validation=["*_held_out"])
 
