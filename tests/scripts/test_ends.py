@@ -209,7 +209,9 @@ def test_a_working_folder_that_is_gone(tmp_path, script):
     status, out, err = run_process(script, "--help", folder=place,
                                    preexec_fn=lambda: os.rmdir(str(place)))
     assert (status, out) == (1, "")
-    assert err == "error: the folder that you are in is gone; cd to one that is there\n"
+    # On Python 3.7 numpy starts a shell, which complains, too.
+    said = [line for line in err.splitlines() if not line.startswith("sh: ")]
+    assert said == ["error: the folder that you are in is gone; cd to one that is there"]
 
 
 GOES_AWAY = """
