@@ -1,5 +1,6 @@
 """utils/preview/drawers.py: the same pictures in order, and ends that leave nothing."""
 import os
+import signal
 import time
 
 import numpy as np
@@ -39,8 +40,8 @@ def test_the_video_is_the_one_that_one_process_writes(tmp_path):
 def test_a_process_that_dies_is_told_and_leaves_nothing(tmp_path):
     path = str(tmp_path / "p.mp4")
     with Drawers(SIZE, 2) as drawers:
-        drawers._workers[1][0].terminate()
-        with pytest.raises(UserError, match="ended with exit code -15"):
+        os.kill(drawers._workers[1][0].pid, signal.SIGKILL)
+        with pytest.raises(UserError, match="ended with exit code -9"):
             with preview_beside(drawers, path, WEIGHTS, FACE_CHANNELS, 30, None, SIZE):
                 pass
     assert os.listdir(str(tmp_path)) == []

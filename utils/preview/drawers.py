@@ -47,7 +47,7 @@ class Drawers:
     def stop(self):
         """End the processes; pictures(), in another thread, then raises."""
         for process, _, _ in self._workers:
-            process.terminate()
+            _kill(process)
         for process, _, _ in self._workers:
             process.join()
 
@@ -72,6 +72,15 @@ class Drawers:
                 process.join()
                 raise UserError("a process that draws the preview ended with exit code %s; run it "
                                 "again, or without the preview" % process.exitcode)
+
+
+def _kill(process):
+    # SIGTERM is lost where it comes before the new process has begun: until then that has this
+    # one's handlers.
+    if hasattr(process, "kill"):
+        process.kill()
+    elif process.is_alive():                            # Python 3.6
+        os.kill(process.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
