@@ -74,9 +74,10 @@ def test_silence_is_quiet_and_vowels_are_loud_where_the_phones_say(voice):
 
 def test_speed_shortens_and_pitch_does_not(voice):
     plain, fast, high = (synthesise(TEXT, voice, speed, pitch)
-                         for speed, pitch in ((1.0, 1.0), (1.4, 1.0), (1.0, 1.2)))
+                         for speed, pitch in ((1.0, 1.0), (1.4, 1.0), (1.0, 1.4)))
     assert len(fast.samples) < 0.85 * len(plain.samples)
     assert len(high.samples) == pytest.approx(len(plain.samples), rel=0.1)
+    # espeak trembles: by 5 % of its pitch, at random.
     assert fundamental_hz(high) > 1.1 * fundamental_hz(plain)
 
 
