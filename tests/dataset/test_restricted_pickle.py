@@ -3,6 +3,7 @@ import collections
 import os
 import pickle
 import pickletools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -215,6 +216,20 @@ def test_the_same_bytes_are_not_copied_over_and_over(tmp_path, copy):
     assert path.stat().st_size < 2 << 20
     with pytest.raises(UserError, match="the same bytes over and over"):
         load_pickle(path)
+
+
+@pytest.mark.skipif(pickle.HIGHEST_PROTOCOL < 5, reason="protocol 5 is Python 3.8's")
+def test_no_room_is_made_for_bytes_that_are_not_there(tmp_path):
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps([bytearray(b"abc"), 1], 5))
+    assert load_pickle(path) == [bytearray(b"abc"), 1]
+    path.write_bytes(b"\x80\x05" + pickle.BYTEARRAY8 + (1 << 30).to_bytes(8, "little") + b"abc.")
+    tracemalloc.start()
+    with pytest.raises(UserError, match="ends in the middle"):
+        load_pickle(path)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 10 << 20
 
 
 def test_dtypes_of_every_plain_kind_come_back(tmp_path):

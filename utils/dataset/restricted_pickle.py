@@ -13,6 +13,7 @@ import functools
 import os
 import pickle
 import re
+import struct
 
 import numpy as np
 
@@ -206,6 +207,13 @@ class _RestrictedUnpickler(pickle._Unpickler):      # C's own lets nobody see a 
             raise pickle.UnpicklingError("the state of a %s" % type(built).__name__)
 
     dispatch[pickle.BUILD[0]] = load_build
+
+    def load_bytearray8(self):
+        num_bytes, = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(num_bytes)))    # Python's makes room before it looks
+
+    if hasattr(pickle, "BYTEARRAY8"):                   # from Python 3.8 on
+        dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
 def load_pickle(path):
