@@ -80,6 +80,7 @@ def recorded(sound, settings):
             num_bytes, changed_ns = _stamp(sound.path)      # before the sound is read
             record = {"sound": os.path.abspath(sound.path), "bytes": num_bytes,
                       "changed_ns": changed_ns, "settings": settings, "files": []}
+            # Under this lock nobody writes here: another computer's parts go, too, at once.
             for aside in glob.glob(os.path.join(glob.escape(sound.out_path), ".part-*")):
                 os.remove(aside)
             write_json(path, record)

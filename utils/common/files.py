@@ -4,8 +4,8 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
-import socket
 import time
 import zlib
 
@@ -20,7 +20,7 @@ FILES_BESIDE = 256                      # that a process has open for all else
 ABANDONED_S = 3600                      # a part-written file this old has no writer any more
 
 # Process numbers are this computer's own, and a folder may be shared with others.
-_COMPUTER = "%08x" % (zlib.crc32(socket.gethostname().encode("utf-8", "replace")) & 0xffffffff)
+_COMPUTER = "%08x" % (zlib.crc32(platform.node().encode("utf-8", "replace")) & 0xffffffff)
 _PART = re.compile(r"\.part-(\d+)-([0-9a-f]{8})-.")
 _cleared = set()                        # folders that this process has cleared of such files
 
