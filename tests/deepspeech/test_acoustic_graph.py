@@ -11,9 +11,10 @@ from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
 from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.common.tflite_file import is_whole
-from utils.deepspeech import tflite_single_step
+from utils.deepspeech import tflite_pipeline, tflite_single_step
 from utils.deepspeech.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
 from utils.deepspeech.mfcc import mfcc_of_samples
+from utils.deepspeech.tflite_pipeline import three_parts
 from utils.deepspeech.tflite_single_step import single_step_file
 
 
@@ -92,6 +93,37 @@ def test_only_an_unrolled_lstm_is_cut(acoustic_files):
     with open(acoustic_files.tflite, "rb") as stream:
         content = stream.read()
     assert single_step_file(content, 16, 0, (1, 2), 5, (3, 4)) is None
+    assert three_parts(content, 16, 0, (1, 2), 5, (3, 4)) is None
+
+
+@pytest.mark.parametrize("container", ["pb", "tflite"])
+def test_several_runs_are_the_runs_one_by_one(acoustic_files, container):
+    """To the last bit; of a .tflite on two cores, which few runs do not pay for."""
+    graph = load_acoustic_graph(getattr(acoustic_files, container))
+    contexts = contexts_of(acoustic_files.samples, 160)
+    for num_steps in (16, 48, 160):
+        state = tuple(np.full_like(part, 0.1) for part in graph.zero_state())
+        found, found_state = graph.run_several(contexts[:num_steps], state)
+        expected = []
+        for first in range(0, num_steps, 16):
+            rows, state = graph.run(contexts[first:first + 16], state)
+            expected.append(rows)
+        np.testing.assert_array_equal(found, np.concatenate(expected))
+        np.testing.assert_array_equal(found_state, state)
+        assert (graph._run_pipeline is not None) == (container == "tflite" and num_steps == 160)
+
+
+def test_parts_that_differ_are_not_used(acoustic_files, monkeypatch):
+    def crosswise(*arguments):
+        before, (part, inputs, (hidden, new_c, new_h)), behind = three_parts(*arguments)
+        return [before, (part, inputs, [hidden, new_h, new_c]), behind]
+
+    monkeypatch.setattr(tflite_pipeline, "three_parts", crosswise)
+    graph = load_acoustic_graph(acoustic_files.tflite)
+    contexts = contexts_of(acoustic_files.samples, 160)
+    rows, _ = graph.run_several(contexts, graph.zero_state())
+    assert graph._run_pipeline is None
+    np.testing.assert_array_equal(rows, run_in_pieces(graph, contexts, [16] * 10)[0])
 
 
 def test_pb_gives_what_its_own_variables_give(acoustic_files):

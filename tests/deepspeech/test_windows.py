@@ -33,6 +33,8 @@ class CountingGraph(object):
         return (np.exp(-steps / 100)[:, np.newaxis].repeat(NUM_LETTERS, axis=1),
                 state + len(contexts))
 
+    run_several = run
+
 
 def windows_by_blocks(stream, samples, next_size):
     windows, at = [], 0
@@ -155,7 +157,7 @@ def test_steps_are_the_native_clients(num_samples, num_steps):
     padded = np.concatenate([np.zeros((9, 26)), vectors, np.zeros((9, 26))])
     for step in range(num_steps):
         np.testing.assert_allclose(contexts[step], padded[step:step + 19], atol=1e-4)
-    assert all(len(run) == 16 for run in graph.contexts[:-1])
+    assert all(len(run) % 16 == 0 for run in graph.contexts[:-1])
 
 
 def test_frames_lie_on_one_timeline():

@@ -118,6 +118,24 @@ def _tables(content, table, field):
     return [_pointed_at(content, vector + 4 + 4 * i) for i in range(length)]
 
 
+def places_for(plan, outputs, inputs=(), renamed=None):
+    """Which operators make the tensors `outputs`, where the tensors `inputs` are there.
+
+    Args:
+      plan: of operators(); outputs, inputs: tensor numbers.
+      renamed: {tensor number: the tensor that is read in its place}.
+    Returns:
+      places in `plan`, rising.
+    """
+    kept, needed = [], set(outputs)
+    for place in reversed(range(len(plan))):
+        _, _, read, written = plan[place]
+        if not needed.isdisjoint(written) and set(inputs).isdisjoint(written):
+            kept.insert(0, place)
+            needed.update((renamed or {}).get(number, number) for number in read)
+    return kept
+
+
 def part_of(content, kept, renamed, inputs, outputs):
     """The bytes of a .tflite that computes a part of what the one with the bytes `content` does.
 

@@ -29,6 +29,7 @@ from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
 from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.common.tflite_file import is_tflite, is_whole
+from utils.deepspeech.tflite_pipeline import pipeline_function
 from utils.deepspeech.tflite_single_step import single_step_function
 
 RELEASE = ("the DeepSpeech v0.5.0 release on GitHub (mozilla/DeepSpeech), "
@@ -56,6 +57,7 @@ HARMLESS_OPERATORS = frozenset("""
     SplitV Sqrt Square Squeeze StopGradient StridedSlice Sub Sum Tanh Tile Transpose Unpack
     VarHandleOp Variable VariableV2 Where ZerosLike""".split())
 NARROW_FILE_BYTES = 16 << 20                # 8-bit, about 1200 wide
+LEAST_PIPELINE_RUNS = 8                     # fewer do not pay for making it
 
 
 class AcousticGraph:
@@ -68,13 +70,14 @@ class AcousticGraph:
     """
 
     def __init__(self, path, num_hidden, num_steps, needs_full_runs, run_steps,
-                 make_run_singly=None):
+                 make_run_singly=None, make_run_pipeline=None):
         self.path = path
         self.num_hidden = num_hidden
         self.num_steps = num_steps
         self.needs_full_runs = needs_full_runs
         self._run_steps = run_steps
         self._make_run_singly, self._run_singly = make_run_singly, None
+        self._make_run_pipeline, self._run_pipeline = make_run_pipeline, None
         self._sha256 = None
 
     @property
@@ -112,6 +115,26 @@ class AcousticGraph:
         if self.needs_full_runs and num_valid < self.num_steps:
             new_state = None
         return probabilities[:num_valid], new_state
+
+    def run_several(self, contexts, state):
+        """As run() of num_steps steps again and again, to the last bit; a narrow .tflite takes
+        two cores for it.
+
+        Args:
+          contexts: float32 [k * num_steps, 19, 26].
+        Returns:
+          probabilities: float32 [k * num_steps, 29]; state.
+        """
+        if len(contexts) >= LEAST_PIPELINE_RUNS * self.num_steps:
+            if self._make_run_pipeline is not None:
+                self._run_pipeline, self._make_run_pipeline = self._make_run_pipeline(), None
+            if self._run_pipeline is not None:
+                return self._run_pipeline(contexts, state)
+        rows = []
+        for first in range(0, len(contexts), self.num_steps):
+            probabilities, state = self.run(contexts[first:first + self.num_steps], state)
+            rows.append(probabilities)
+        return np.concatenate(rows), state
 
     @property
     def run_any(self):
@@ -248,19 +271,26 @@ def _load_tflite(path):
     # Part of the file computes MFCCs from these; unset, it would run on stray memory.
     interpreter.set_tensor(index[DS_INPUT_SAMPLES], np.zeros(
         details[DS_INPUT_SAMPLES]["shape"], np.float32))
-    run_steps = None
+    run_steps, make_run_pipeline = None, None
     if tf.__version__.startswith("1.") and _is_wide(path) and _is_8_bit(interpreter):
         run_steps = _run_steps_on_two_cores(path, interpreter, index)
     run_steps = run_steps or _run_steps_of_interpreter(interpreter, index)
+
+    def made_by_cutting(make):
+        return lambda: _function_of_parts(make, path, num_steps, index, run_steps)
+
+    if not _is_wide(path):                      # a wide one takes both cores for each product
+        make_run_pipeline = made_by_cutting(pipeline_function)
     return AcousticGraph(path, num_hidden, num_steps, True, run_steps,
-                         lambda: _run_singly(path, num_steps, index, run_steps))
+                         made_by_cutting(single_step_function), make_run_pipeline)
 
 
-def _run_singly(path, num_steps, index, run_steps):
-    """None where the file cannot be cut down to a step."""
+def _function_of_parts(make, path, num_steps, index, run_steps):
+    """What single_step_function or pipeline_function makes of the file, for several streams; None
+    where the file cannot be cut so."""
     with open(path, "rb") as stream:
         content = stream.read()
-    turn = threading.Lock()                     # one interpreter, perhaps several streams
+    turn = threading.Lock()                     # its interpreters are one stream's at a time
 
     def run_whole(contexts, state):
         return run_steps(contexts[np.newaxis], num_steps, state)
@@ -269,16 +299,15 @@ def _run_singly(path, num_steps, index, run_steps):
         with tflite_chatter_dropped():
             return _interpreter(path, part)
 
-    run_singly = single_step_function(
-        interpreter_of, content, num_steps, index[DS_INPUT_NODE],
-        (index[DS_STATE_C], index[DS_STATE_H]), index[DS_PROBABILITIES],
-        (index[DS_NEW_STATE_C], index[DS_NEW_STATE_H]), run_whole)
+    run = make(interpreter_of, content, num_steps, index[DS_INPUT_NODE],
+               (index[DS_STATE_C], index[DS_STATE_H]), index[DS_PROBABILITIES],
+               (index[DS_NEW_STATE_C], index[DS_NEW_STATE_H]), run_whole)
 
     def run_in_turn(contexts, state):
         with turn:
-            return run_singly(contexts, state)
+            return run(contexts, state)
 
-    return run_singly and run_in_turn
+    return run and run_in_turn
 
 
 def _run_steps_on_two_cores(path, interpreter, index):

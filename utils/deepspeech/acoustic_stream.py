@@ -12,6 +12,8 @@ from utils.common.constants import (CONTEXT_FRAMES, CONTEXT_WINDOW_FRAMES, MFCC_
                                     MFCC_STEP_SAMPLES, MFCC_WINDOW_SAMPLES, NUM_LETTERS)
 from utils.deepspeech.mfcc import frames_of_samples, mfcc, num_full_windows
 
+MOST_RUNS_TOGETHER = 64             # of the graph, 20 s: bounds what is held in memory
+
 
 class AcousticStream:
     """One stream of audio through an AcousticGraph: sample buffer, MFCC context, LSTM state.
@@ -38,10 +40,18 @@ class AcousticStream:
           float32 [n, 29]: probabilities of the steps that became ready, one every 20 ms.
         """
         self._samples = np.concatenate([self._samples, samples])
-        rows = [np.zeros((0, NUM_LETTERS), np.float32)]
+        rows, runs = [np.zeros((0, NUM_LETTERS), np.float32)], []
         while num_full_windows(len(self._samples)) >= self._vectors_for_a_run():
             self._add_vectors(self._vectors_for_a_run())
-            rows.append(self._run())
+            if self._num_early:
+                rows.append(self._run())
+                continue
+            runs.append(self._next_contexts())
+            if len(runs) == MOST_RUNS_TOGETHER:
+                rows.append(self._run_several(runs))
+                runs = []
+        if runs:
+            rows.append(self._run_several(runs))
         return np.concatenate(rows)
 
     @property
@@ -93,11 +103,20 @@ class AcousticStream:
         self._samples = self._samples[num_vectors * MFCC_STEP_SAMPLES:]
         self._vectors = np.concatenate([self._vectors, mfcc(windows)])
 
-    def _run(self):
+    def _next_contexts(self):
+        """[n, 19, 26] of a run; n is less than num_steps at the end alone."""
         num_steps = min(self.acoustic_graph.num_steps,
                         len(self._vectors) - CONTEXT_WINDOW_FRAMES + 1)
         contexts = _contexts(self._vectors, num_steps)
         self._vectors = self._vectors[num_steps:]
+        return contexts
+
+    def _run_several(self, runs):
+        rows, self._state = self.acoustic_graph.run_several(np.concatenate(runs), self._state)
+        return rows
+
+    def _run(self):
+        contexts = self._next_contexts()
         num_early, self._num_early = self._num_early, 0
         run_any = self.acoustic_graph.run_any if num_early else None
         if run_any is not None:                             # the state is that after num_early

@@ -10,12 +10,22 @@ another way is left as it is, without a word.
 """
 import numpy as np
 
-from utils.common.tflite_file import operators, part_of
+from utils.common.tflite_file import operators, part_of, places_for
 
 # By schema.fbs's numbers.
 CONCATENATION, MUL, TANH = 2, 18, 28
 
 TOLERANCE = 1e-6                # of probabilities; the state must have the same bits
+
+
+def stacked_steps(plan, num_steps, last_hidden):
+    """(tensor numbers of the LSTM's output at each step, that of all of them); or None.
+
+    plan: of tflite_file.operators(); last_hidden: the number of the last.
+    """
+    stacked = [(hidden, written[0]) for code, _, hidden, written in plan
+               if code == CONCATENATION and len(hidden) == num_steps and hidden[-1] == last_hidden]
+    return stacked[0] if len(stacked) == 1 else None
 
 
 def single_step_file(content, num_steps, contexts, state, probabilities, new_state):
@@ -28,6 +38,10 @@ def single_step_file(content, num_steps, contexts, state, probabilities, new_sta
       None where the file is not built so. Inputs: contexts, c, h; outputs: probabilities, c, h.
     """
     plan = operators(content)
+    stacked = stacked_steps(plan, num_steps, new_state[1])
+    if stacked is None:
+        return None
+    hidden, all_hidden = stacked
     maker = {number: place for place, operator in enumerate(plan) for number in operator[3]}
 
     def made_by(number, code):
@@ -42,21 +56,11 @@ def single_step_file(content, num_steps, contexts, state, probabilities, new_sta
                 return cell
         return None
 
-    stacked = [operator for operator in plan if operator[0] == CONCATENATION
-               and len(operator[2]) == num_steps and operator[2][-1] == new_state[1]]
-    if len(stacked) != 1:
-        return None
-    _, _, hidden, (all_hidden,) = stacked[0]
     new_c, new_h = cell_of(hidden[0]), hidden[0]
     if new_c is None or cell_of(hidden[-1]) != new_state[0]:
         return None
     renamed = {all_hidden: new_h}               # what follows reads the first step alone
-    kept, needed = [], {probabilities, new_c, new_h}
-    for place in reversed(range(len(plan))):
-        _, _, read, written = plan[place]
-        if not needed.isdisjoint(written):
-            kept.insert(0, place)
-            needed.update(renamed.get(number, number) for number in read)
+    kept = places_for(plan, [probabilities, new_c, new_h], renamed=renamed)
     inputs, outputs = [contexts] + list(state), [probabilities, new_c, new_h]
     return part_of(content, kept, renamed, inputs, outputs), inputs, outputs
 

@@ -61,6 +61,10 @@ class VtlpAveragedGraph:
             states = [None] * len(self._transforms)
         return self._averaged(self._acoustic_graph.run, contexts, states)
 
+    def run_several(self, contexts, states):
+        """See AcousticGraph.run_several."""
+        return self._averaged(self._acoustic_graph.run_several, contexts, states)
+
     @property
     def run_any(self):
         """See AcousticGraph.run_any."""
