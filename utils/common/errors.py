@@ -11,6 +11,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errn
            errno.ENFILE, errno.ENOMEM)
 # Ctrl-C is Python's own; a closed terminal is SIGHUP, which Windows lacks.
 END_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+AGAIN_S = 0.01                      # until a signal is sent that Python has ignored
 GONE = "the folder that you are in is gone; cd to one that is there"
 
 
@@ -127,6 +128,7 @@ def _status_of(main):
         _check_working_folder()
         main()
     except SystemExit as end:
+        end.is_met = True
         return end.code
     except UserError as error:
         _tell("error: %s" % error)
@@ -161,6 +163,23 @@ def _open_standard_streams():
     os.close(descriptor)
 
 
+class _EndBySignal(SystemExit):
+    """What ends this process. Python ignores it where it comes within __del__ or another's callback:
+    then it is gone before _status_of has met it, and the signal is sent again.
+    """
+    is_met = False
+
+    def __init__(self, number):
+        super(_EndBySignal, self).__init__(128 + number)
+        self._number, self._process = number, os.getpid()
+
+    def __del__(self):
+        if not self.is_met and self._process == os.getpid():
+            again = threading.Timer(AGAIN_S, os.kill, (self._process, self._number))
+            again.daemon = True
+            again.start()
+
+
 def _end_by_signals():
     """Let SIGTERM and SIGHUP end this process as errors do: cleaned up. Where one is ignored
     (nohup), it stays so."""
@@ -168,10 +187,14 @@ def _end_by_signals():
         return
 
     def end(number, _):
-        raise SystemExit(128 + number)
+        raise _EndBySignal(number)
     for number in END_SIGNALS:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, end)
+    tell = getattr(sys, "unraisablehook", None)         # Python 3.7 tells of all that it ignores
+    if tell is not None:
+        sys.unraisablehook = lambda ignored: (
+            isinstance(ignored.exc_value, _EndBySignal) or tell(ignored))
 
 
 def _check_working_folder():
