@@ -3,6 +3,7 @@ import glob
 import os
 
 import numpy as np
+import scipy.io.wavfile
 import scipy.signal
 
 from utils.common.constants import INT16_SCALE, SAMPLE_RATE_HZ
@@ -46,13 +47,17 @@ def _aligned_levels(path):
 
 
 def played(path, speed_percent):
-    """The Utterance of an aligned recording, played at another speed (and so pitch)."""
+    """The Utterance of an aligned recording, played at another speed (and so pitch).
+
+    Times are in hundredths of a second: the last may lie behind the sound, and ends with it here.
+    """
     timings = read_timings(path[:-len(".wav")] + ".csv")
     samples = _aligned_levels(path) / np.float32(INT16_SCALE)
     samples = scipy.signal.resample_poly(samples, 100, speed_percent)
     faster = speed_percent / 100.0
-    words, phones = ([(symbol, start_s / faster, end_s / faster)
-                      for symbol, start_s, end_s in entries]
+    length_s = len(samples) / float(SAMPLE_RATE_HZ)
+    words, phones = ([(symbol, start_s / faster, min(end_s / faster, length_s))
+                      for symbol, start_s, end_s in entries if start_s / faster < length_s]
                      for entries in (timings.words, timings.phones))
     return Utterance(samples.astype(np.float32), words, [
         (phone if phone in PHONES else SILENCE, start_s, end_s)

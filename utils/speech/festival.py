@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
-import scipy.signal
+import scipy.io.wavfile
 
 from utils.common.errors import UserError
 from utils.media.audio import read_audio
