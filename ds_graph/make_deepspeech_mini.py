@@ -96,6 +96,9 @@ def main():
                         "trained and this output_graph.pb, which training started from")
     parser.add_argument("--learning_rate", type=float, default=LEARNING_RATE,
                         help="the highest (%(default)s)")
+    parser.add_argument("--fine_from", type=int, metavar="STEP", help="the last part of the "
+                        "training begins here: less augmentation, no dropout, CTC counts more")
+    parser.add_argument("--fine_steps", type=int, default=0, help="its length (%(default)s)")
     parser.add_argument("--threads", type=int, default=1,
                         help="of training; more than free cores slow it down")
     parser.add_argument("--export_only", action="store_true", help="write the files, no training")
@@ -123,7 +126,7 @@ def main():
             return
         train(arguments.work_folder, arguments.steps, arguments.threads, arguments.start_from,
               arguments.learning_rate, arguments.teachers, arguments.width, arguments.dropout,
-              held_out, arguments.bfloat16)
+              held_out, arguments.bfloat16, arguments.fine_from, arguments.fine_steps)
     export(arguments.work_folder, arguments.out_folder, arguments.mean_with)
 
 

@@ -107,6 +107,18 @@ def test_digital_silence_and_what_is_nothing_else_stay(mfccs, silent):
         zeros.astype(np.float32))
 
 
+def test_without_strength_nothing_joins_in_and_nobody_is_bent(mfccs, silent, monkeypatch):
+    for name in ("_added", "_changing_effort", "_with_soft_onsets", "_with_breaths", "_in_a_room",
+                 "_missing_band", "_narrow_band"):
+        monkeypatch.setattr(augmentation, name, lambda *_: 1 / 0)
+    others = mfccs[np.newaxis, :40]
+    for seed in range(20):
+        changed = augmentation.augmented(np.random.RandomState(seed), mfccs, silent, others, 0.0)
+        # Another microphone, and formants more or less marked: as much in every frame.
+        ratio = (changed[:45, 1] - changed[:1, 1]) / (mfccs[:45, 1] - mfccs[0, 1] + 1e-9)
+        np.testing.assert_allclose(ratio[1:], np.median(ratio[1:]), rtol=0.05)
+
+
 def test_babble_is_of_several_others_and_as_loud_as_asked(mfccs):
     others = np.stack([mfccs[:40], mfccs[5:45]]).astype(np.float32)
     babble = augmentation._babble(np.random.RandomState(0), others, 100)

@@ -8,7 +8,7 @@ from ds_graph import make_deepspeech_mini
 from utils.acoustic_training import held_out, trainer
 from utils.acoustic_training.held_out import HeldOut, edit_distance, heard_right
 from utils.acoustic_training.streams import STREAM_FRAMES, folder_and_minutes, make_speech
-from utils.common.constants import ALPHABET, BLANK_INDEX, SAMPLE_RATE_HZ
+from utils.common.constants import ALPHABET, BLANK_INDEX, NUM_LETTERS, SAMPLE_RATE_HZ
 from utils.common.errors import UserError
 from utils.common.quiet_tensorflow import tf
 from utils.media.audio import write_wav
@@ -97,15 +97,19 @@ def tags_of(folder):
 def test_the_best_weights_are_kept_and_training_ends_when_nothing_gets_better(
         streams_folder, monkeypatch, capsys):
     errors = iter([0.9, 0.7, 0.8, 0.75, 0.6])
-    monkeypatch.setattr(trainer, "measured", lambda *_: {"cer": next(errors)})
+    monkeypatch.setattr(trainer, "measured", lambda *_: {
+        "cer": next(errors), "blank lowered": 0.5})
     monkeypatch.setattr(trainer, "PATIENCE", 2)
     trainer.train(str(streams_folder), 100, 1, width=8, held_out=["any"])
     assert (streams_folder / "best.txt").read_text() == "10 0.70000\n"
     with np.load(trainer.best_path(str(streams_folder))) as best:
         assert int(best["step"]) == 10
+        np.testing.assert_allclose(best["plain/layer_6/bias"] - best["layer_6/bias"],
+                                   [-0.5 * (i == BLANK_INDEX) for i in range(NUM_LETTERS)],
+                                   atol=1e-6)
     with np.load(trainer.weights_path(str(streams_folder))) as last:
         assert int(last["step"]) == 20
-    assert "step 20  held out: cer 0.750" in capsys.readouterr().out
+    assert "step 20  held out: blank lowered 0.500  cer 0.750" in capsys.readouterr().out
     tags, _ = tags_of(str(streams_folder / "curves"))
     assert {"held/out_cer", "loss/letters", "loss/ctc", "right/phones", "learning/rate"} <= tags
     # Taken up, it knows what was best.
@@ -128,10 +132,50 @@ def test_training_learns_and_is_taken_up_with_adams_moments(streams_folder):
     assert first[power] == pytest.approx(0.999 ** 41, rel=1e-4)
 
 
-def test_measuring_does_not_depend_on_what_else_is_measured(streams_folder):
+def test_the_last_part_begins_anew_with_less_done_to_the_speech(streams_folder, monkeypatch,
+                                                                capsys):
+    strengths, lanes = [], trainer.lanes_of_streams
+    monkeypatch.setattr(trainer, "lanes_of_streams", lambda streams, random, strength: (
+        strengths.append(strength) or lanes(streams, random, strength)))
+    trainer.train(str(streams_folder), 200, 1, width=8, highest_rate=1e-2, dropout=0.1,
+                  fine_from=10, fine_steps=15)
+    assert strengths == [1.0, trainer.FINE_AUGMENTATION]
+    printed = capsys.readouterr().out
+    assert "step 25 of 25" in printed
+    _, events = tags_of(str(streams_folder / "curves"))
+    values = {(value.tag, event.step): value.simple_value
+              for event in events for value in event.summary.value}
+    assert values["loss/ctc", 10] == 0.0 < values["loss/ctc", 15]
+    assert values["learning/rate", 10] == pytest.approx(trainer.learning_rate(9, 200, 1e-2))
+    assert values["learning/rate", 25] == pytest.approx(
+        trainer.learning_rate(14, 15, trainer.FINE_LEARNING_RATE))
+    assert trainer.saved_variables(trainer.weights_path(str(streams_folder)))[0] == 25
+
+
+def test_the_blank_is_lowered_as_far_as_errors_fall(streams_folder, monkeypatch):
     from utils.acoustic_training import network, training_graph
     initial = network.random_weights(16, seed=1)
     initial.update(training_graph.random_phone_weights(len(PHONES), seed=1))
+    utterance = utterance_of([BLANK_INDEX] * 30)._replace(text="aaa")
+    biases = np.zeros(NUM_LETTERS)
+    biases[1], biases[BLANK_INDEX] = 20.0, 20.6             # the blank wins by 0.6
+    initial["layer_6/bias"] = biases.astype(np.float32)
+    initial["layer_6/weights"] = np.zeros_like(initial["layer_6/weights"])
+    with tf.Graph().as_default(), tf.Session() as session:
+        graph = training_graph.training_graph(16, trainer.CHUNK_FRAMES, initial)
+        session.run(tf.global_variables_initializer())
+        measures = trainer.measured(session, graph, [utterance])
+        assert measures["blank lowered"] == 1.0 and measures["cer"] == pytest.approx(2.0 / 3.0)
+        monkeypatch.setattr(trainer, "BLANK_LOWERED", (0.0, 0.5))
+        measures = trainer.measured(session, graph, [utterance])
+        assert measures["blank lowered"] == 0.0 and measures["cer"] == 1.0
+
+
+def test_measuring_does_not_depend_on_what_else_is_measured(streams_folder, monkeypatch):
+    from utils.acoustic_training import network, training_graph
+    initial = network.random_weights(16, seed=1)
+    initial.update(training_graph.random_phone_weights(len(PHONES), seed=1))
+    monkeypatch.setattr(trainer, "BLANK_LOWERED", (0.0,))
     short = utterance_of([BLANK_INDEX] * 30 + [1] * 40)
     long = utterance_of([2] * 250)
     with tf.Graph().as_default(), tf.Session() as session:

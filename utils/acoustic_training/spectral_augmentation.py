@@ -21,23 +21,24 @@ def mfccs_of(bands):
     return np.dot(bands, COSINE_TRANSFORM)
 
 
-def augmented_stream(random, mfccs, letters, phones, silence, others=None):
+def augmented_stream(random, mfccs, letters, phones, silence, others=None, strength=1.0):
     """Augment a recording in pace, speaker and room, with its letters and phones.
 
     Args:
       random: np.random.RandomState.
       mfccs: float [n, 26]; letters, phones: int [n], the class of each frame.
       silence: the class in `phones` of frames where nobody speaks.
-      others: see `augmented`.
+      others, strength: see `augmented`.
     Returns:
       (MFCCs float32, letters, phones), as long.
     """
-    frames = time_warped(random, letters)
+    frames = time_warped(random, letters, strength)
     phones = phones[frames]
-    return augmented(random, mfccs[frames], phones == silence, others), letters[frames], phones
+    return (augmented(random, mfccs[frames], phones == silence, others, strength), letters[frames],
+            phones)
 
 
-def augmented(random, mfccs, silent, others=None):
+def augmented(random, mfccs, silent, others=None, strength=1.0):
     """Augment speaker and room: the MFCCs of another speaker in another place.
 
     Args:
@@ -45,46 +46,48 @@ def augmented(random, mfccs, silent, others=None):
       mfccs: float [n, 26] of one recording.
       silent: bool [n], where nobody speaks.
       others: MFCCs [m, k, 26] of recordings of which some may be heard behind; or None.
+      strength: how often, of 1, something is added or taken away, and how far voices are bent.
     Returns:
       float32 [n, 26].
     """
     digital = mfccs[:, 0] < DIGITAL_SILENCE_C0
     if digital.all():
         return mfccs.astype(np.float32)
-    bands = np.dot(mfccs, _tract_of_another_length(random))                 # [n, 40]
+    bands = np.dot(mfccs, _tract_of_another_length(random, strength))       # [n, 40]
     loud = np.percentile(bands[~digital].mean(1), 90)       # the speech's own level
-    if random.rand() < 0.5:
+    if random.rand() < 0.5 * strength:
         bands += _changing_effort(random, len(bands))[:, np.newaxis]
-    if random.rand() < 0.5:
+    if random.rand() < 0.5 * strength:
         bands = _with_soft_onsets(random, bands, silent, np.percentile(bands[~digital], 3, axis=0))
-    if random.rand() < 0.5:
+    if random.rand() < 0.5 * strength:
         bands = _with_breaths(random, bands, silent, loud)
-    if random.rand() < 0.3:
+    if random.rand() < 0.3 * strength:
         bands = _in_a_room(random, bands)
-    if others is not None and random.rand() < 0.25:
+    if others is not None and random.rand() < 0.25 * strength:
         bands = _added(bands, _babble(random, others, len(bands))
                        + loud - random.uniform(3.0, 25.0) * NATS_PER_DB)
-    if random.rand() < 0.7:
+    if random.rand() < 0.7 * strength:
         bands = _added(bands, _noise(random, len(bands))
                        + loud - random.uniform(0.0, 30.0) * NATS_PER_DB)
     bands += _microphone(random)
-    if random.rand() < 0.3:
+    if random.rand() < 0.3 * strength:
         bands += _missing_band(random)
-    if random.rand() < 0.15:
+    if random.rand() < 0.15 * strength:
         bands += _narrow_band(random)
     changed = mfccs_of(bands)
     # Formants less or more marked, and what is finer than formants.
     changed[:, 1:] *= random.uniform(0.85, 1.1) * np.exp(
         random.uniform(-0.1, 0.4) * np.linspace(0.0, 1.0, MFCC_COEFFICIENTS - 1)
-        + random.randn(MFCC_COEFFICIENTS - 1) * 0.1)
+        + random.randn(MFCC_COEFFICIENTS - 1) * 0.1 * strength)
     return np.where(digital[:, np.newaxis], mfccs, changed).astype(np.float32)
 
 
-def time_warped(random, letters):
+def time_warped(random, letters, strength=1.0):
     """Frame numbers that play a recording faster here and slower there.
 
-    Stretches of 0.2 to 1.6 s leave out up to a third of their frames, or repeat as many. Frames
-    at a letter's beginning or end (letters, int [n]) are never left out, so no letter is lost.
+    Stretches of 0.2 to 1.6 s leave out up to a third of their frames, at strength 1, or repeat as
+    many. Frames at a letter's beginning or end (letters, int [n]) are never left out, so no letter
+    is lost.
 
     Returns int [n], not falling; where the recording ends early it starts again from frame 0.
     """
@@ -95,7 +98,7 @@ def time_warped(random, letters):
     first = 0
     while first < num_frames:
         end = first + random.randint(10, 81)
-        drawn = random.rand(len(times[first:end])) < random.uniform(0.0, 0.35)
+        drawn = random.rand(len(times[first:end])) < random.uniform(0.0, 0.35 * strength)
         other = lone[first:end] if random.rand() < 0.5 else 2
         times[first:end] = np.where(drawn, other, 1)
         first = end
@@ -107,12 +110,13 @@ def _added(bands, more):
     return 0.5 * np.logaddexp(2.0 * bands, 2.0 * more)
 
 
-def _tract_of_another_length(random):
+def _tract_of_another_length(random, strength=1.0):
     """Matrix [26, 40]: MFCCs to log magnitudes along a stretched and bent mel axis.
 
-    By 17 % at 1 kHz (one standard deviation; at most two); the ends of the axis stay.
+    By 17 % at 1 kHz (one standard deviation at strength 1; at most two); the ends of the axis
+    stay.
     """
-    stretch, bend = np.clip(random.randn(2), -2.0, 2.0) * (0.05, 0.018)
+    stretch, bend = np.clip(random.randn(2), -2.0, 2.0) * (0.05, 0.018) * strength
     return bands_at(stretched(stretch, bend))
 
 

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from utils.common.constants import CONTEXT_FRAMES
+from utils.common.constants import BLANK_INDEX, CONTEXT_FRAMES, NUM_LETTERS
 from utils.common.errors import UserError
 from utils.common.files import written_aside
 
@@ -15,6 +15,11 @@ WARM_UP_STEPS = 100
 CTC_FROM = 0.3                      # part of the training after which CTC joins in
 CTC_WEIGHT = 1.0
 LETTER_WEIGHT, LETTER_WEIGHT_WITH_CTC = 1.0, 0.4
+# The last part: what has learnt to bear much now learns to tell more. Spelling counts more there,
+# less is done to the speech, nothing is dropped, and the learning rate rises and falls once more.
+FINE_LEARNING_RATE = 1e-3
+FINE_CTC_WEIGHT, FINE_LETTER_WEIGHT = 2.0, 0.3
+FINE_AUGMENTATION = 0.3
 # A frame of these counts double: what lips and tongue must not miss. So does one of the first
 # after silence, where nothing before tells which phone it may be.
 SEEN_PHONES = ("P", "B", "M", "F", "V", "W", "UW", "TH", "DH")
@@ -23,15 +28,18 @@ RESET_PROBABILITY = 0.06            # of a lane starting anew, as a file does
 SAVE_EVERY_STEPS = 100
 TELL_EVERY_STEPS = 20
 MEASURE_EVERY_STEPS = 250           # on held-out speakers
+# Nats taken off the blank's logit: where no letter is sure the blank wins, though it is less likely
+# than all letters together. What makes the fewest errors on held-out speakers is kept.
+BLANK_LOWERED = (0.0, 0.5, 1.0, 1.5, 2.0)
 PATIENCE = 24                       # measurements without fewer errors, then training ends
 
 
-def lanes_of_streams(streams, random):
+def lanes_of_streams(streams, random, strength=1.0):
     """One pass over the corpus as parallel lanes, in a new order.
 
     Returns (MFCCs [lanes, frames + 18, 26] with zero vectors before and after, as a file has
     them; letters and phones [lanes, frames]). Every minute sounds as of another speaker, with
-    other breaths, in another place than on the last pass.
+    other breaths, in another place than on the last pass; strength: see `augmented`.
     """
     from utils.acoustic_training.spectral_augmentation import augmented_stream
     from utils.speech.phones import PHONES, SILENCE
@@ -42,7 +50,7 @@ def lanes_of_streams(streams, random):
     per_lane = len(mfccs) // NUM_LANES
     chosen = random.permutation(len(mfccs))[:per_lane * NUM_LANES]
     mfccs, letters, phones = (np.stack(part) for part in zip(*(
-        augmented_stream(random, mfccs[i], letters[i], phones[i], silence, mfccs)
+        augmented_stream(random, mfccs[i], letters[i], phones[i], silence, mfccs, strength)
         for i in chosen)))
     mfccs = mfccs.reshape(NUM_LANES, -1, mfccs.shape[-1])
     padded = np.pad(mfccs, ((0, 0), (CONTEXT_FRAMES, CONTEXT_FRAMES), (0, 0)), "constant")
@@ -69,7 +77,8 @@ def learning_rate(step, num_steps, highest):
 
 
 def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING_RATE,
-          teachers=(), width=WIDTH, dropout=0.0, held_out=(), in_bfloat16=False):
+          teachers=(), width=WIDTH, dropout=0.0, held_out=(), in_bfloat16=False, fine_from=None,
+          fine_steps=0):
     """Learn from the streams in `folder`; weights go to `weights_path` there.
 
     start_from: an output_graph.pb, no wider, whose weights to begin with instead of random ones;
@@ -78,6 +87,8 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
     held_out: [HeldOut]. Those weights that make the fewest letter errors on them go to `best_path`;
     training ends where they have not been bettered for PATIENCE measurements.
     in_bfloat16: see network.product.
+    fine_from, fine_steps: after so many steps of num_steps the last part begins, fine_steps long
+    (FINE_LEARNING_RATE and what stands beside it).
     Curves for TensorBoard go to `folder`/curves.
     """
     from utils.acoustic_training import graph_files, network, training_graph
@@ -109,8 +120,12 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
         restore_moments(session, graph, saved)
         states = zero_states(graph)
         step, started_s, sums = first_step, time.time(), []
-        while step < num_steps:
-            mfccs, letters, phones = lanes_of_streams(load_streams(folder), random)
+        fine_from = num_steps if fine_from is None else min(fine_from, num_steps)
+        last_step = fine_from + fine_steps
+        while step < last_step:
+            is_fine = step >= fine_from
+            mfccs, letters, phones = lanes_of_streams(
+                load_streams(folder), random, FINE_AUGMENTATION if is_fine else 1.0)
             weights = frame_weights(phones)
             for first in range(0, letters.shape[1] - CHUNK_FRAMES + 1, CHUNK_FRAMES):
                 frames = slice(first, first + CHUNK_FRAMES)
@@ -119,15 +134,20 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
                 chunk[anew, :CONTEXT_FRAMES] = 0.0
                 states = [[np.where(anew[:, np.newaxis], 0.0, part) for part in state]
                           for state in states]
-                with_ctc = step >= ctc_from_step
-                rate = learning_rate(step, num_steps, highest_rate)
+                ctc_weight, letter_weight, rate = 0.0, LETTER_WEIGHT, learning_rate(
+                    step, num_steps, highest_rate)
+                if is_fine:
+                    ctc_weight, letter_weight = FINE_CTC_WEIGHT, FINE_LETTER_WEIGHT
+                    rate = learning_rate(step - fine_from, fine_steps, FINE_LEARNING_RATE)
+                elif step >= ctc_from_step:
+                    ctc_weight, letter_weight = CTC_WEIGHT, LETTER_WEIGHT_WITH_CTC
                 fed = states_fed(graph, states)
                 fed.update(
                     {graph.mfccs: chunk, graph.letters: letters[:, frames],
                      graph.phones: phones[:, frames], graph.frame_weights: weights[:, frames],
-                     graph.learning_rate: rate, graph.dropout: dropout,
-                     graph.ctc_weight: CTC_WEIGHT if with_ctc else 0.0,
-                     graph.letter_weight: LETTER_WEIGHT_WITH_CTC if with_ctc else LETTER_WEIGHT})
+                     graph.learning_rate: rate,
+                     graph.dropout: 0.0 if is_fine else dropout,
+                     graph.ctc_weight: ctc_weight, graph.letter_weight: letter_weight})
                 results, states, _ = session.run([
                     [graph.letter_loss, graph.phone_loss, graph.ctc_loss, graph.teacher_loss,
                      graph.letter_accuracy, graph.phone_accuracy],
@@ -142,14 +162,14 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
                     steps_a_second = (step - first_step) / (time.time() - started_s)
                     print("step %d of %d  letters %.3f  phones %.3f  ctc %.3f  teachers %.3f  "
                           "right letters %.3f  phones %.3f  %.2f steps/s  %.0f s left" % (
-                              (step, num_steps) + tuple(means)
-                              + (steps_a_second, (num_steps - step) / steps_a_second)),
+                              (step, last_step) + tuple(means)
+                              + (steps_a_second, (last_step - step) / steps_a_second)),
                           flush=True)
                     curves.add(step, dict(zip(
                         ("loss letters", "loss phones", "loss ctc", "loss teachers",
                          "right letters", "right phones"), means), **{"learning rate": rate}))
                     sums = []
-                last = step == num_steps
+                last = step == last_step
                 if held_out and (step % MEASURE_EVERY_STEPS == 0 or last):
                     measures = measured(session, graph, held_out)
                     print("step %d  held out: %s" % (step, "  ".join(
@@ -157,14 +177,18 @@ def train(folder, num_steps, num_threads, start_from=None, highest_rate=LEARNING
                     curves.add(step, {"held out " + name: value
                                       for name, value in measures.items()})
                     if best.is_better(step, measures["cer"]):
-                        save_variables(best_path(folder), step,
-                                       *session.run([graph.variables, graph.plain]))
+                        variables, plain = session.run([graph.variables, graph.plain])
+                        plain["layer_6/bias"] = plain["layer_6/bias"] - blank_lowered(
+                            measures["blank lowered"])
+                        save_variables(best_path(folder), step, variables, plain)
                     last = last or best.is_stale(step)
                 if step % SAVE_EVERY_STEPS == 0 or last:
                     variables, plain = session.run([graph.variables, graph.plain])
                     save_variables(path, step, dict(variables, **moments(session, graph)), plain)
                 if last:
                     return
+                if step >= fine_from and not is_fine:
+                    break
 
 
 def zero_states(graph):
@@ -178,7 +202,8 @@ def states_fed(graph, states):
 
 
 def measured(session, graph, held_out):
-    """{measure: value} of held_out.heard_right, and phones: the part of frames whose phone is told.
+    """{measure: value} of held_out.heard_right with the one of BLANK_LOWERED that makes the fewest
+    errors, "blank lowered"; and phones: the part of frames whose phone is told.
     """
     from utils.acoustic_training.held_out import heard_right
     from utils.speech.phones import PHONES
@@ -207,10 +232,20 @@ def measured(session, graph, held_out):
                 reduced = utterance.classes == PHONES.index("AX")
                 classes = np.where(reduced, PHONES.index("AH"), utterance.classes)
                 right.append(phone_logits[:num_own, lane].argmax(1) == classes)
-    measures = heard_right(ordered, letter_logits)
+    tried = []
+    for nats in BLANK_LOWERED:
+        tried.append(dict(heard_right(
+            ordered, [logits - blank_lowered(nats) for logits in letter_logits]),
+            **{"blank lowered": nats}))
+    measures = min(tried, key=lambda measures: measures["cer"])
     if right:
         measures["phones"] = float(np.concatenate(right).mean())
     return measures
+
+
+def blank_lowered(nats):
+    """What is taken off logits [n, 29], or their bias, to lower the blank's: float32 [29]."""
+    return np.float32(nats) * (np.arange(NUM_LETTERS) == BLANK_INDEX).astype(np.float32)
 
 
 class Best(object):
