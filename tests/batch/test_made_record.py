@@ -104,7 +104,7 @@ def test_the_settings_are_what_decides_on_the_files(tmp_path):
     assert settings("--audio_fname", "x", "--out_path", "y", "--jobs", "3",
                     "--scheduler", "local", "--modified_only") == plain
     for flags in (("--fps", "60"), ("--no_preview",), ("--seed", "1"), ("--gain", "jawOpen=2"),
-                  ("--formats", "csv"), ("--page",), ("--tta_copies", "1")):
+                  ("--formats", "csv"), ("--page",), ("--tta_copies", "3")):
         assert settings(*flags) != plain, flags
     for flag, name in (("--ds_fname", "graph.tflite"), ("--avatar", "head.glb"),
                        ("--tf_model_fname", "my.model.index")):

@@ -28,11 +28,12 @@ from tests.helpers.paths import REPOSITORY
 from tests.measure.training_speed import PUBLISHED, STEPS, steps_per_s_of, write_features
 from utils.animation.animator import SpeechAnimator
 from utils.common.constants import (DEFAULT_AUDIO, DEFAULT_CHECKPOINT, MFCC_STEP_SAMPLES,
-                                    RELEASED_WIDTH, SAMPLE_RATE_HZ)
+                                    SAMPLE_RATE_HZ)
 from utils.common.quiet_tensorflow import tf
 from utils.media.audio import read_audio, write_wav
 
 GRAPHS = ("output_graph.tflite", "output_graph.pb")
+RELEASED_WIDTH = 2048               # of DeepSpeech 0.5.0's own graphs
 HOUR_S = 3600.0
 TRAINING_STEPS = 400
 # A command started from here would be told to have had this process's memory, which it forks from.
@@ -116,7 +117,7 @@ def time_graph(args):
         if not os.path.exists(path):
             continue
         animator = SpeechAnimator(os.path.join(REPOSITORY, DEFAULT_CHECKPOINT), path, force=True)
-        run_whole(animator, samples[:50 * MFCC_STEP_SAMPLES])       # first calls build things
+        run_whole(animator, samples[:200 * MFCC_STEP_SAMPLES])       # first calls build things
         runs = []
         for _ in range(args.runs):
             before = time.perf_counter(), time.process_time()

@@ -1,7 +1,6 @@
 """Speech to weights, block by block: one checkpoint and one acoustic graph, loaded once."""
 from utils.animation.eye_motion import EyeMotion
-from utils.common.constants import (TTA_COPIES, PROFILE_REFERENCE, REFERENCE_CHUNK_S,
-                                    RELEASED_WIDTH, SAMPLE_RATE_HZ)
+from utils.common.constants import PROFILE_REFERENCE, REFERENCE_CHUNK_S, SAMPLE_RATE_HZ
 from utils.common.errors import UserError
 from utils.deepspeech.acoustic_graph import load_acoustic_graph
 from utils.deepspeech.native_windows import look_ahead_s
@@ -25,7 +24,7 @@ class SpeechAnimator:
 
     def __init__(self, checkpoint_path, acoustic_graph_path, force=False,
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=None, style=None,
-                 tta_copies=None):
+                 tta_copies=1):
         """Load both; UserError for files that are missing, broken or do not go together.
 
         Args:
@@ -38,8 +37,8 @@ class SpeechAnimator:
             output, always.
           style: of a checkpoint that was trained with subject_styles; None is the mean of all.
           tta_copies: test-time augmentation: 1, or TTA_COPIES copies of the voice by VTLP
-            (utils/deepspeech/vtlp.py), each a run of the graph; None: the latter for a graph
-            narrower than the released. The `reference` profile has one, always.
+            (utils/deepspeech/vtlp.py), each a run of the graph. The `reference` profile has one,
+            always.
         """
         prefix, acoustic_graph = _load_both(checkpoint_path, acoustic_graph_path)
         info = read_checkpoint_info(prefix)
@@ -51,8 +50,6 @@ class SpeechAnimator:
         self._future_frames = info["window_future_frames"]
         self._reference_chunk_s = reference_chunk_s
         self._eye_motion_seed = eye_motion_seed
-        if tta_copies is None:
-            tta_copies = 1 if acoustic_graph.num_hidden >= RELEASED_WIDTH else TTA_COPIES
         if tta_copies > 1 and self.profile != PROFILE_REFERENCE:
             acoustic_graph = VtlpAveragedGraph(acoustic_graph)
         self._acoustic_graph = acoustic_graph

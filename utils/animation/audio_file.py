@@ -84,7 +84,7 @@ class _LoudnessMeter:
 def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None, fps=30,
                  preview=True, transcript=False, force=False,
                  reference_chunk_s=REFERENCE_CHUNK_S, eye_motion_seed=DEFAULT_EYE_SEED, style=None,
-                 tta_copies=None, formats=DEFAULT_FORMATS, avatar_path=None, edit=None,
+                 tta_copies=1, formats=DEFAULT_FORMATS, avatar_path=None, edit=None,
                  offset_s=0.0, start_timecode=None, sound=False, load_animator=None,
                  num_beside=0):
     """Animate one audio file and write its files.

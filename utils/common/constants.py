@@ -54,8 +54,7 @@ DEFAULT_GRAPH = repository_path("ds_graph/deepspeech-mini/output_graph.tflite")
 DEFAULT_AUDIO = repository_path("audio/test_sentence.wav")
 DEFAULT_TRAINING_DATA = repository_path("training_data")
 DEFAULT_EYE_SEED = 0                # of the blinks and brows that run_voca.py adds
-TTA_COPIES = 3                      # VTLP copies that a small graph is averaged over
-RELEASED_WIDTH = 2048               # of DeepSpeech 0.5.0's own graphs, which know many voices
+TTA_COPIES = 3                      # VTLP copies of the voice, with test-time augmentation
 
 # Feature profiles (see utils/deepspeech/windows.py).
 PROFILE_DEEPSPEECH = "deepspeech"   # what this project trains on

@@ -22,11 +22,10 @@ def add_model_flags(parser):
 
 
 def add_tta_flag(parser):
-    """Add --tta_copies to an argparse parser: None, 1 or TTA_COPIES."""
-    parser.add_argument("--tta_copies", type=int, choices=(1, TTA_COPIES),
+    """Add --tta_copies to an argparse parser: 1 or TTA_COPIES."""
+    parser.add_argument("--tta_copies", type=int, choices=(1, TTA_COPIES), default=1,
                         help="test-time augmentation: VTLP copies of the voice whose features are "
-                             "averaged, each a run of GRAPH (%d, and 1 for graphs as wide as the "
-                             "released; 1 misses more closures)" % TTA_COPIES)
+                             "averaged, each a run of GRAPH (%(default)s)")
 
 
 def add_eye_flags(parser):

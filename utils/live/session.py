@@ -96,7 +96,7 @@ class LiveSession(object):
     def __init__(self, checkpoint_path, acoustic_graph_path, source, sinks, recordings=(),
                  audio_path=None, fps=30, subject="voca", pcm=Pcm(SAMPLE_RATE_HZ, 1, "s16"),
                  device=None, vmc_shapes=PERFECT_SYNC, allowed_origins=(), eye_motion_seed=None,
-                 force=False, style=None, tta_copies=None, status=sys.stderr, warn=print_warning):
+                 force=False, style=None, tta_copies=1, status=sys.stderr, warn=print_warning):
         self._fps, self._subject, self._pcm, self._device = fps, subject, pcm, device
         self._status, self._warn = status, warn
         self._listener, self._servers = None, collections.OrderedDict()
