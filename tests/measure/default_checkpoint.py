@@ -8,12 +8,12 @@
 REALDATA is laid out as tests/measure/real_clips.py says. Columns of the scorecard: r of the
 mouth's opening (jawOpen - mouthClose), its r outside silences, and its lag; r of rounding and of
 pressing; closures, the share of p b m at which the opening falls below 25 % of the clip's own 90th
-percentile within 40 ms, and false, the same on open vowels; leak, the mean opening in silence as a
-part of its 95th percentile; jitter, mean jerk of the opening as a part of the labels'; mouth r,
-the mean r of all jaw and mouth channels that move in the labels (one that stands still in the face
-counts 0); trusted r, that of those in which the labels are consistent
-(utils/dataset/real_corpus.py). The fitted loudness and the mean are fitted to the labels they are
-scored on. Eye motion is left out: it moves none of this.
+percentile within 40 ms; false, the same on open vowels; uh um shut, the same on the vowels of
+filled pauses; leak, the mean opening in silence as a part of its 95th percentile; jitter, mean
+jerk of the opening as a part of the labels'; mouth r, the mean r of all jaw and mouth channels
+that move in the labels (one that stands still in the face counts 0); trusted r, that of those in
+which the labels are consistent (utils/dataset/real_corpus.py). The fitted loudness and the mean
+are fitted to the labels they are scored on. Eye motion is left out: it moves none of this.
 """
 import argparse
 import collections
@@ -25,8 +25,9 @@ import imageio_ffmpeg
 import numpy as np
 import scipy.signal
 
-from tests.measure.real_clips import (COLUMNS, add_data_flags, face_of, labelled_clips, mean_rows,
-                                      print_table, rows_of, unlabelled_clips)
+from tests.measure.real_clips import (COLUMNS, add_data_flags, face_of, grid_many_clips,
+                                      labelled_clips, mean_rows, print_table, rows_of,
+                                      unlabelled_clips)
 from utils.animation.animator import SpeechAnimator
 from utils.common.channels import mouth_opening
 from utils.common.constants import ANIMATION_FPS, SAMPLE_RATE_HZ
@@ -34,17 +35,18 @@ from utils.common.errors import run_script
 from utils.media.audio import read_audio, write_wav
 from utils.media.loudness import level_db, silent_frames, speech_envelope
 from utils.scoring import metrics
-from utils.scoring.phone_spans import bilabial_spans, open_spans
+from utils.scoring.phone_spans import BILABIALS, bilabial_spans, open_spans
 
 NOISE_DB = 10.0
 REVERBERATION_S, DIRECT_TO_REVERBERANT_DB = 0.5, 3.0
 ROBUSTNESS_S = 90.0                 # of each clip
+FILLERS = ("uh", "um", "er", "erm")
 
 
 def measure_scorecard(animators, data, num_grid_clips):
     """Print a table per clip with labels, their means, and one of the clips without."""
     rows_by_speaker = collections.OrderedDict()
-    for clip in labelled_clips(data, num_grid_clips):
+    for clip in labelled_clips(data, num_grid_clips) + grid_many_clips(data):
         rows = rows_of(clip, collections.OrderedDict(
             (name, face_of(animator, clip.samples)) for name, animator in animators.items()))
         print("**%s**, %.0f s\n" % (clip.name, len(clip.samples) / float(SAMPLE_RATE_HZ)))
@@ -58,7 +60,8 @@ def measure_scorecard(animators, data, num_grid_clips):
     _print_rows(mean_rows(means))
     for name, animator in animators.items():
         print("**Without a captured face: %s**; r: how like the loudness, not how right\n" % name)
-        print_table(("clip", "r with loudness", "r with dB", "lag ms", "closures", "false", "leak"),
+        print_table(("clip", "r with loudness", "r with dB", "lag ms", "closures", "false",
+                     "uh um shut", "leak"),
                     [[clip.name] + _unlabelled_row(clip, face_of(animator, clip.samples))
                      for clip in unlabelled_clips(data)])
 
@@ -70,13 +73,21 @@ def _print_rows(rows):
 def _unlabelled_row(clip, face):
     opening, envelope = mouth_opening(face.weights, face.names), speech_envelope(clip.samples)
     lag_s, _ = metrics.best_lag(opening, envelope, ANIMATION_FPS, max_lag_s=0.2)
-    closures = [None, None]
+    closures = [None, None, None]
     if clip.timings is not None:
-        closures = [metrics.closed_share(opening, spans, ANIMATION_FPS)[0]
-                    for spans in (bilabial_spans(clip.timings), open_spans(clip.timings))]
+        closures = [metrics.closed_share(opening, spans, ANIMATION_FPS)[0] for spans in (
+            bilabial_spans(clip.timings), open_spans(clip.timings), filler_spans(clip.timings))]
     return ([metrics.correlation(opening, envelope),
              metrics.correlation(opening, level_db(envelope)), 1000.0 * lag_s] + closures
             + [metrics.silence_leak(opening, silent_frames(envelope))[0]])
+
+
+def filler_spans(timings):
+    """[(start_s, end_s)], the middle third of the vowels of filled pauses."""
+    words = [(start_s, end_s) for word, start_s, end_s in timings.words if word.lower() in FILLERS]
+    return [((2 * start_s + end_s) / 3, (start_s + 2 * end_s) / 3)
+            for phone, start_s, end_s in timings.phones if phone not in BILABIALS
+            and any(first_s <= start_s and end_s <= last_s for first_s, last_s in words)]
 
 
 def measure_robustness(animators, data):
