@@ -25,22 +25,27 @@ def numbers(frames):
     return [frame.number for frame in frames]
 
 
-def test_the_frames_are_those_of_the_file_path():
+@pytest.mark.parametrize("checkpoint, look_ahead_s", [
+    (DEFAULT_CHECKPOINT, 0.48), (os.path.join(REPOSITORY, "model", "low_latency"), 0.21)])
+def test_the_frames_are_those_of_the_file_path(checkpoint, look_ahead_s):
     samples = read_audio(os.path.join(REPOSITORY, "audio", "test_sentence.wav"))[:50000]
-    animator = SpeechAnimator(DEFAULT_CHECKPOINT, DEFAULT_GRAPH, eye_motion_seed=3)
+    animator = SpeechAnimator(checkpoint, DEFAULT_GRAPH, eye_motion_seed=3)
     expected = np.concatenate([animator.feed(samples), animator.finish()])
-    animator = SpeechAnimator(DEFAULT_CHECKPOINT, DEFAULT_GRAPH)
-    live = Simulation(animator, look_ahead_s=0.48, eye_motion_seed=3)
+    animator = SpeechAnimator(checkpoint, DEFAULT_GRAPH)
+    worst_s = sum(seconds for _, seconds in animator.look_ahead_s(early_frames=1))
+    assert look_ahead_s - 0.03 < worst_s < look_ahead_s
+    live = Simulation(animator, look_ahead_s=look_ahead_s, eye_motion_seed=3)
     live.run(60.0, in_blocks(live.sound, samples, 0.02) + [(4.0, live.sound.end)])
     assert live.is_over
     frames = live.frames[:len(expected)]
     assert numbers(frames) == list(range(len(expected))) and not any(f.is_late for f in frames)
-    num_known = int((len(samples) / 16000.0 - 0.48) * 30)       # then the gap begins, and silence
+    # Then the gap begins, and silence.
+    num_known = int((len(samples) / 16000.0 - look_ahead_s) * 30)
     weights = np.stack([frame.weights for frame in frames])
     np.testing.assert_allclose(weights[:num_known], expected[:num_known], rtol=0, atol=2e-6)
     # Each as long after its sound as is said.
     late_s = np.array(live.times_s[:num_known]) - np.arange(num_known) * PERIOD_S
-    assert late_s.min() >= 0.48 - 1e-6 and late_s.max() <= 0.48 + 0.02
+    assert late_s.min() >= look_ahead_s - 1e-6 and late_s.max() <= look_ahead_s + 0.02
 
 
 def test_a_file_to_its_end():

@@ -2,7 +2,7 @@
 
     python -m tests.measure.live_latency
     python -m tests.measure.live_latency --clicks 60 --fps 60
-    python -m tests.measure.live_latency --checkpoint model/low_latency.model
+    python -m tests.measure.live_latency --checkpoint model/low_latency/low_latency.model
 
 A track of clicks, each a syllable of speech, goes through a loopback TCP socket into run_live.py
 at the pace at which it is heard, in blocks of 10 ms. Its Live Link packets come back through

@@ -29,7 +29,7 @@ STRESS_ENVELOPE_S = 0.10
 # measured on two speakers, captured and tracked.
 LATER_FRAMES = 1
 SUBJECT_S = 60.0                    # length of a subject of the larger corpus, about
-RESTING_EVERY = 6                   # one subject in so many says nothing, of each source
+RESTING_EVERY = 4                   # one subject in so many says nothing, of each source
 BREATH_SHARE = 0.8                  # of the pauses
 BREATH_FORMANTS_HZ = ((350, 900), (900, 1900), (2000, 3000), (3200, 4500))
 WORDS_SHARE, SPONTANEOUS_SHARE = 0.25, 0.25     # of the texts: words without sense; uh, um, names
