@@ -11,15 +11,13 @@ Prints closures, the share of p b m at which the lips meet, and false, the same 
 (tests/measure/default_checkpoint.py).
 """
 import argparse
-import gzip
 import os
-import re
 
 import numpy as np
 
 from tests.measure.real_clips import face_of, print_table
-from utils.acoustic_training.aligner import LEAST_FIT, LEAST_S, Aligner
-from utils.acoustic_training.recorded_speech import PROMPT_REMARK, PROMPT_TEXTS
+from utils.acoustic_training.aligner import Aligner, times_that_fit
+from utils.acoustic_training.recorded_speech import prompt_texts
 from utils.animation.animator import SpeechAnimator
 from utils.common.channels import mouth_opening
 from utils.common.constants import (ANIMATION_FPS, DEFAULT_CHECKPOINT, DEFAULT_GRAPH,
@@ -37,23 +35,18 @@ BETWEEN_S = 0.5
 
 def spoken(folder, language):
     """(samples, Timings, number of prompts) of a voice's prompts, one after the other."""
-    with gzip.open(PROMPT_TEXTS.format(language), "rt", encoding="utf-8-sig",
-                   errors="replace") as stream:
-        texts = dict(reversed(re.findall(r"^([\w/-]+):(.*)$", stream.read(), re.MULTILINE)))
     aligner, pieces, phones, at_s, number = Aligner(), [], [], 0.0, 0
-    for name, text in sorted(texts.items()):
-        text = PROMPT_REMARK.sub(" ", text).strip()
+    for name, text in prompt_texts(language):
         path = os.path.join(folder, SOUNDS, language, name + ".gsm")
         try:
-            samples = read_audio(path) if text and os.path.isfile(path) else ()
+            samples = read_audio(path) if os.path.isfile(path) else ()
         except UserError as error:              # one of the Spanish files is no GSM
             print_warning(error)
             continue
-        found = (aligner.aligned(samples, text, language)
-                 if len(samples) >= LEAST_S * SAMPLE_RATE_HZ else None)
-        if found is None or found[2] < LEAST_FIT:
+        times = times_that_fit(aligner, samples, text, language)
+        if times is None:
             continue
-        phones += [(phone, at_s + start_s, at_s + end_s) for phone, start_s, end_s in found[1]]
+        phones += [(phone, at_s + start_s, at_s + end_s) for phone, start_s, end_s in times[1]]
         pieces += [samples, np.zeros(int(BETWEEN_S * SAMPLE_RATE_HZ), np.float32)]
         at_s, number = sum(map(len, pieces)) / float(SAMPLE_RATE_HZ), number + 1
     if not pieces:

@@ -86,14 +86,20 @@ def _times(entry):
     return entry.start / ALIGNER_FPS, (entry.start + entry.duration) / ALIGNER_FPS
 
 
+def times_that_fit(aligner, samples, text, language):
+    """(words, phones) as Aligner.aligned gives them; None where that is too short or fits badly."""
+    if len(samples) < LEAST_S * SAMPLE_RATE_HZ:
+        return None
+    found = aligner.aligned(samples, text, language)
+    return None if found is None or found[2] < LEAST_FIT else found[:2]
+
+
 def write_aligned(recording, aligner, folder):
     """Write one recording's two files; returns its seconds, 0 where it is left out."""
-    if len(recording.samples) < LEAST_S * SAMPLE_RATE_HZ:
+    times = times_that_fit(aligner, recording.samples, recording.text, recording.language)
+    if times is None:
         return 0.0
-    found = aligner.aligned(recording.samples, recording.text, recording.language)
-    if found is None or found[2] < LEAST_FIT:
-        return 0.0
-    samples, words, phones = without_long_silence(recording.samples, *found[:2])
+    samples, words, phones = without_long_silence(recording.samples, *times)
     path = os.path.join(folder, recording.name)
     write_wav(path + ".wav", samples)
     write_times(path + ".csv", words, phones)

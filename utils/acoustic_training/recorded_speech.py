@@ -121,16 +121,21 @@ def english_recordings():
                            _qabcs(), _kajongg(ENGLISH), _english_stamps())
 
 
-def _prompts(folder, language_of_texts, language, parts=""):
-    """parts: how the names of those begin whose text is the recording's."""
-    with gzip.open(PROMPT_TEXTS.format(language_of_texts), "rt", encoding="utf-8-sig",
+def prompt_texts(language):
+    """[(name of a prompt, what it says)] in a language of asterisk-core-sounds, by name."""
+    with gzip.open(PROMPT_TEXTS.format(language), "rt", encoding="utf-8-sig",
                    errors="replace") as stream:
         lines = re.findall(r"^([\w/-]+):(.*)$", stream.read(), re.MULTILINE)
     texts = dict(reversed(lines))       # of two for one name the first is right
-    for name, text in sorted(texts.items()):
-        text = PROMPT_REMARK.sub(" ", text).strip()
+    spoken = ((name, PROMPT_REMARK.sub(" ", text).strip()) for name, text in sorted(texts.items()))
+    return [(name, text) for name, text in spoken if text]
+
+
+def _prompts(folder, language_of_texts, language, parts=""):
+    """parts: how the names of those begin whose text is the recording's."""
+    for name, text in prompt_texts(language_of_texts):
         path = next(glob.iglob(os.path.join(PROMPTS_FOLDER, folder, name + ".*")), None)
-        if text and path and name.startswith(parts):
+        if path and name.startswith(parts):
             yield Recording("prompt-%s-%s" % (folder, name.replace("/", "-")), read_audio(path),
                             plain(text) if language == ENGLISH else text, language)
 

@@ -232,11 +232,8 @@ def measured(session, graph, held_out):
                 reduced = utterance.classes == PHONES.index("AX")
                 classes = np.where(reduced, PHONES.index("AH"), utterance.classes)
                 right.append(phone_logits[:num_own, lane].argmax(1) == classes)
-    tried = []
-    for nats in BLANK_LOWERED:
-        tried.append(dict(heard_right(
-            ordered, [logits - blank_lowered(nats) for logits in letter_logits]),
-            **{"blank lowered": nats}))
+    tried = [dict(heard_right(ordered, [logits - blank_lowered(nats) for logits in letter_logits]),
+                  **{"blank lowered": nats}) for nats in BLANK_LOWERED]
     measures = min(tried, key=lambda measures: measures["cer"])
     if right:
         measures["phones"] = float(np.concatenate(right).mean())

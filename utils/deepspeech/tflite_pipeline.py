@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from utils.common.tflite_file import operators, part_of, places_for
-from utils.deepspeech.tflite_single_step import stacked_steps
+from utils.deepspeech.tflite_single_step import function_of, stacked_steps
 
 STRIDED_SLICE = 45                  # by schema.fbs
 TRIAL_RUNS = 3
@@ -64,7 +64,7 @@ def pipeline_function(interpreter_of, content, num_steps, contexts, state, proba
     except (RuntimeError, ValueError):
         return None
     layers_before, lstm, layers_behind = [
-        _part_function(interpreter, inputs, outputs)
+        function_of(interpreter, inputs, outputs)
         for interpreter, (_, inputs, outputs) in zip(interpreters, parts)]
     shapes = [[int(size) for size in detail["shape"]]
               for interpreter in interpreters[:2] for detail in interpreter.get_input_details()]
@@ -85,17 +85,6 @@ def pipeline_function(interpreter_of, content, num_steps, contexts, state, proba
                                for result in results]), state
 
     return run_pipeline if _agree(run_pipeline, run, steps_shape, state_shapes) else None
-
-
-def _part_function(interpreter, inputs, outputs):
-    """function(arrays for inputs) -> list of arrays for outputs."""
-    def call(*arrays):
-        for number, array in zip(inputs, arrays):
-            interpreter.set_tensor(number, array)
-        interpreter.invoke()
-        return [interpreter.get_tensor(number) for number in outputs]
-
-    return call
 
 
 def _agree(run_pipeline, run, steps_shape, state_shapes):

@@ -87,19 +87,29 @@ def single_step_function(interpreter_of, content, num_steps, contexts, state, pr
     except (IndexError, KeyError, RuntimeError, ValueError):
         return None
 
+    run_step = function_of(interpreter, inputs, outputs)
+
     def run_singly(steps, state):
         rows = []
         for step in steps.reshape([len(steps)] + shape):
-            for number, value in zip(inputs, (step,) + tuple(state)):
-                interpreter.set_tensor(number, value)
-            interpreter.invoke()
-            row, new_c, new_h = [interpreter.get_tensor(number) for number in outputs]
+            row, new_c, new_h = run_step(step, *state)
             rows.append(row.reshape(1, -1))
             state = new_c, new_h
         return np.concatenate(rows), state
 
     shapes = [[num_steps] + shape[2:]] + [details[number]["shape"] for number in state]
     return run_singly if _agree(run_singly, run, *shapes) else None
+
+
+def function_of(interpreter, inputs, outputs):
+    """function(arrays for the tensors `inputs`) -> list of arrays of `outputs`: tensor numbers."""
+    def call(*arrays):
+        for number, array in zip(inputs, arrays):
+            interpreter.set_tensor(number, array)
+        interpreter.invoke()
+        return [interpreter.get_tensor(number) for number in outputs]
+
+    return call
 
 
 def _agree(run_singly, run, *shapes):
