@@ -17,6 +17,10 @@ _BUFFER = {0: 1}
 _MODEL = {1: [_OPERATOR_CODE], 2: [_SUBGRAPH], 3: 1, 4: [_BUFFER]}
 
 MOST_TABLES = 200000                    # tables and vectors; the released graph has some hundreds
+# BuiltinOperator.
+ADD, CONCATENATION, FULLY_CONNECTED, LOGISTIC, MUL, RESHAPE, SOFTMAX = 0, 2, 9, 14, 18, 22, 25
+TANH, STRIDED_SLICE, SPLIT, MINIMUM = 28, 45, 49, 57
+
 IDENTIFIER = b"TFL3"
 IDENTIFIER_OFFSET = 4
 

@@ -30,7 +30,7 @@ from utils.common.files import sha256_of_file
 from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.common.tflite_file import is_tflite, is_whole
 from utils.deepspeech.tflite_pipeline import pipeline_function
-from utils.deepspeech.tflite_single_step import single_step_function
+from utils.deepspeech.tflite_single_step import interpreter_function, single_step_function
 
 RELEASE = ("the DeepSpeech v0.5.0 release on GitHub (mozilla/DeepSpeech), "
            "deepspeech-0.5.0-models.tar.gz")
@@ -248,15 +248,7 @@ def _load_tflite(path):
             contextlib.closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as content:
         if not is_whole(content):
             raise UserError("%s is cut off; copy or download it again" % path)
-    death = None if _is_own(path) else death_of(lambda: run_once(_interpreter(path)), MOST_BYTES)
-    if death is not None:
-        raise _not_ours(path, death)
-    try:
-        with tflite_chatter_dropped():
-            interpreter = _interpreter(path)
-            interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise _not_ours(path, "TensorFlow Lite says: %s" % error)
+    interpreter = _tried_interpreter(path)
     details = {detail["name"]: detail for detail
                in interpreter.get_input_details() + interpreter.get_output_details()}
     if LATER_RELEASE_NODE in details:
@@ -268,16 +260,20 @@ def _load_tflite(path):
                               int(details[DS_PROBABILITIES]["shape"][-1]))
     num_hidden = int(details[DS_STATE_C]["shape"][-1])
     index = {name: details[name]["index"] for name in names}
-    # Part of the file computes MFCCs from these; unset, it would run on stray memory.
-    interpreter.set_tensor(index[DS_INPUT_SAMPLES], np.zeros(
-        details[DS_INPUT_SAMPLES]["shape"], np.float32))
-    run_steps, make_run_pipeline = None, None
-    if tf.__version__.startswith("1.") and _is_wide(path) and _is_8_bit(interpreter):
+    run_steps, make_run_pipeline, function_of = None, None, interpreter_function
+    if _is_wide(path) and _is_8_bit(interpreter):
+        _set_no_samples(interpreter, index)
         run_steps = _run_steps_on_two_cores(path, interpreter, index)
-    run_steps = run_steps or _run_steps_of_interpreter(interpreter, index)
+        if run_steps is not None:
+            function_of = _two_core_function
+        elif not tf.__version__.startswith("1."):
+            interpreter = _tried_interpreter(path, with_delegates=True)
+    if run_steps is None:
+        _set_no_samples(interpreter, index)
+        run_steps = _run_steps_of_interpreter(interpreter, index)
 
     def made_by_cutting(make):
-        return lambda: _function_of_parts(make, path, num_steps, index, run_steps)
+        return lambda: _function_of_parts(make, path, num_steps, index, run_steps, function_of)
 
     if not _is_wide(path):                      # a wide one takes both cores for each product
         make_run_pipeline = made_by_cutting(pipeline_function)
@@ -285,7 +281,30 @@ def _load_tflite(path):
                          made_by_cutting(single_step_function), make_run_pipeline)
 
 
-def _function_of_parts(make, path, num_steps, index, run_steps):
+def _tried_interpreter(path, **kernels):
+    """_interpreter(), its tensors allocated; UserError where the file cannot be run."""
+    death = None if _is_own(path) else death_of(
+        lambda: run_once(_interpreter(path, **kernels)), MOST_BYTES)
+    if death is not None:
+        raise _not_ours(path, death)
+    try:
+        with tflite_chatter_dropped():
+            interpreter = _interpreter(path, **kernels)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise _not_ours(path, "TensorFlow Lite says: %s" % error)
+    return interpreter
+
+
+def _set_no_samples(interpreter, index):
+    """Part of the file computes MFCCs of samples; unset, it would run on stray memory."""
+    place = index[DS_INPUT_SAMPLES]
+    shape, = [detail["shape"] for detail in interpreter.get_input_details()
+              if detail["index"] == place]
+    interpreter.set_tensor(place, np.zeros(shape, np.float32))
+
+
+def _function_of_parts(make, path, num_steps, index, run_steps, function_of):
     """What single_step_function or pipeline_function makes of the file, for several streams; None
     where the file cannot be cut so."""
     with open(path, "rb") as stream:
@@ -301,7 +320,7 @@ def _function_of_parts(make, path, num_steps, index, run_steps):
 
     run = make(interpreter_of, content, num_steps, index[DS_INPUT_NODE],
                (index[DS_STATE_C], index[DS_STATE_H]), index[DS_PROBABILITIES],
-               (index[DS_NEW_STATE_C], index[DS_NEW_STATE_H]), run_whole)
+               (index[DS_NEW_STATE_C], index[DS_NEW_STATE_H]), run_whole, function_of)
 
     def run_in_turn(contexts, state):
         with turn:
@@ -310,17 +329,21 @@ def _function_of_parts(make, path, num_steps, index, run_steps):
     return run and run_in_turn
 
 
+def _two_core_function(*args):
+    from utils.deepspeech.tflite_two_cores import two_core_function    # compiles: 0.7 s
+    return two_core_function(*args)
+
+
 def _run_steps_on_two_cores(path, interpreter, index):
     """None where only the interpreter will do."""
-    from utils.deepspeech.tflite_two_cores import two_core_function    # compiles: 0.5 s
     with open(path, "rb") as stream:
-        run = two_core_function(
+        run = _two_core_function(
             interpreter, stream.read(),
             [index[name] for name in (DS_INPUT_NODE, DS_STATE_C, DS_STATE_H)],
             [index[name] for name in (DS_PROBABILITIES, DS_NEW_STATE_C, DS_NEW_STATE_H)])
 
     def run_steps(steps, _, state):
-        probabilities, new_c, new_h = run([steps, state[0], state[1]])
+        probabilities, new_c, new_h = run(steps, *state)
         return probabilities.reshape(-1, NUM_LETTERS), (new_c, new_h)
 
     return run and run_steps
@@ -342,15 +365,14 @@ def _run_steps_of_interpreter(interpreter, index):
     return run_steps
 
 
-def _interpreter(path, content=None):
+def _interpreter(path, content=None, with_delegates=False):
     """The Interpreter of a file, or of a part of it, with the kernels that serve it best.
 
     content: the part's bytes; None for the file itself.
 
     TensorFlow 2.x puts XNNPACK in by itself. For 8-bit weights that rounds in another way
-    (probabilities move by 1e-4) and repacks them at each start: a narrow graph does without,
-    and gives TensorFlow 1.15's numbers. At the released width it is needed: three times as
-    fast, on two cores.
+    (probabilities move by 1e-4) and repacks them at each start: without it, the numbers are
+    TensorFlow 1.15's. `with_delegates` takes it: at the released width it is three times as fast.
     """
     if content is None and not _is_ascii(path):     # TensorFlow takes names in UTF-8 only
         with open(path, "rb") as stream:
@@ -362,7 +384,7 @@ def _interpreter(path, content=None):
     interpreter = tf.lite.Interpreter(
         num_threads=TFLITE_THREADS,
         experimental_op_resolver_type=kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES, **of)
-    if _is_8_bit(interpreter) and not _is_wide(path):
+    if _is_8_bit(interpreter) and not with_delegates:
         return interpreter
     return tf.lite.Interpreter(num_threads=TFLITE_THREADS, **of)
 
