@@ -315,6 +315,15 @@ def test_cache_removes_only_this_subjects_old_files_and_abandoned_parts(tmp_path
         [os.path.basename(other), os.path.basename(new), ".part-2-00000000-y.npy", "notes.npy"])
 
 
+def test_a_file_of_another_name_removes_none(tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("kept")
+    for name in ("0-features.npy", "1-features.npy"):
+        feature_cache.write_cached(str(tmp_path), [
+            (str(tmp_path / name), [np.zeros((2, 16, 29), np.float32)])])
+    assert sorted(os.listdir(str(tmp_path))) == ["0-features.npy", "1-features.npy", "notes.txt"]
+
+
 def test_names_of_cache_files_are_safe_and_told_apart(tmp_path):
     names = ["1.mp4", "a/b", "a_b", "../x", u"\u4f60.mp4", u"\u597d.mp4", ".."]
     paths = {feature_cache.cache_path(str(tmp_path), name, "0" * 64) for name in names}

@@ -49,9 +49,10 @@ def write_cached(folder, paths_and_pieces, share_rows=False):
         not, to the bit.
     """
     make_folder(folder)
-    files_of = collections.defaultdict(list)        # listed once: a folder may hold thousands
+    files_of = collections.defaultdict(list)    # listed once: a folder may hold thousands
     for name in os.listdir(folder):
-        files_of[_stem_of_file(name)].append(name)
+        if _stem_of_file(name):
+            files_of[_stem_of_file(name)].append(name)
     for path, pieces in paths_and_pieces:
         with written_aside(path) as aside:
             if share_rows:
