@@ -1,4 +1,5 @@
 """utils/deepspeech/acoustic_graph.py: both containers, explicit state, and every wrong file."""
+from concurrent.futures import ThreadPoolExecutor
 import os
 import shutil
 import struct
@@ -11,7 +12,7 @@ from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
 from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.common.tflite_file import is_whole
-from utils.deepspeech import tflite_pipeline, tflite_single_step
+from utils.deepspeech import acoustic_graph, tflite_pipeline, tflite_single_step
 from utils.deepspeech.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
 from utils.deepspeech.mfcc import mfcc_of_samples
 from utils.deepspeech.tflite_pipeline import three_parts
@@ -110,7 +111,22 @@ def test_several_runs_are_the_runs_one_by_one(acoustic_files, container):
             expected.append(rows)
         np.testing.assert_array_equal(found, np.concatenate(expected))
         np.testing.assert_array_equal(found_state, state)
-        assert (graph._run_pipeline is not None) == (container == "tflite" and num_steps == 160)
+        assert (graph._run_pipeline.made is not None) == (container == "tflite" and num_steps == 160)
+
+
+def test_streams_that_begin_at_once_make_one_pipeline(acoustic_files, monkeypatch):
+    made = []
+    make = acoustic_graph.pipeline_function
+    monkeypatch.setattr(acoustic_graph, "pipeline_function",
+                        lambda *args: made.append(1) or make(*args))
+    graph = load_acoustic_graph(acoustic_files.tflite)
+    contexts = contexts_of(acoustic_files.samples, 160)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: graph.run_several(contexts, graph.zero_state())[0],
+                              range(4)))
+    assert len(made) == 1
+    for rows in found[1:]:
+        np.testing.assert_array_equal(rows, found[0])
 
 
 def test_parts_that_differ_are_not_used(acoustic_files, monkeypatch):
@@ -122,7 +138,7 @@ def test_parts_that_differ_are_not_used(acoustic_files, monkeypatch):
     graph = load_acoustic_graph(acoustic_files.tflite)
     contexts = contexts_of(acoustic_files.samples, 160)
     rows, _ = graph.run_several(contexts, graph.zero_state())
-    assert graph._run_pipeline is None
+    assert graph._run_pipeline.made is None
     np.testing.assert_array_equal(rows, run_in_pieces(graph, contexts, [16] * 10)[0])
 
 

@@ -76,8 +76,8 @@ class AcousticGraph:
         self.num_steps = num_steps
         self.needs_full_runs = needs_full_runs
         self._run_steps = run_steps
-        self._make_run_singly, self._run_singly = make_run_singly, None
-        self._make_run_pipeline, self._run_pipeline = make_run_pipeline, None
+        self._run_singly = _MadeOnce(make_run_singly)
+        self._run_pipeline = _MadeOnce(make_run_pipeline)
         self._sha256 = None
 
     @property
@@ -126,10 +126,9 @@ class AcousticGraph:
           probabilities: float32 [k * num_steps, 29]; state.
         """
         if len(contexts) >= LEAST_PIPELINE_RUNS * self.num_steps:
-            if self._make_run_pipeline is not None:
-                self._run_pipeline, self._make_run_pipeline = self._make_run_pipeline(), None
-            if self._run_pipeline is not None:
-                return self._run_pipeline(contexts, state)
+            run_pipeline = self._run_pipeline.get()
+            if run_pipeline is not None:
+                return run_pipeline(contexts, state)
         rows = []
         for first in range(0, len(contexts), self.num_steps):
             probabilities, state = self.run(contexts[first:first + self.num_steps], state)
@@ -144,9 +143,21 @@ class AcousticGraph:
         """
         if not self.needs_full_runs:
             return self.run
-        if self._make_run_singly is not None:
-            self._run_singly, self._make_run_singly = self._make_run_singly(), None
-        return self._run_singly
+        return self._run_singly.get()
+
+
+class _MadeOnce:
+    """What make() gives, called when it is first asked for, by whichever stream is first."""
+
+    def __init__(self, make):
+        self._make, self.made, self._turn = make, None, threading.Lock()
+
+    def get(self):
+        """None where make is None, or gives None."""
+        with self._turn:
+            if self._make is not None:
+                self.made, self._make = self._make(), None
+            return self.made
 
 
 def load_acoustic_graph(path):
