@@ -47,7 +47,10 @@ def test_a_changed_sound_and_a_lost_file_are_not_done(sound):
     assert state_of(sound, SETTINGS) == NEW
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"files": 3, "sound": "a"}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"files": 3, "sound": "a"}']
+                         + ['{"files": %s, "sound": %s, "bytes": 1, "changed_ns": 1, "settings": {}}'
+                            % names for names in (('[]', '"\\ud800"'), ('["\\ud800"]', '"a"'),
+                                                  ('["\\u0000"]', '"\\u0000"'))])
 def test_a_record_that_is_none_is_not_done(sound, text):
     make(sound, SETTINGS)
     with open(os.path.join(sound.out_path, RECORD_NAME), "w") as stream:

@@ -87,7 +87,8 @@ def test_a_killed_process_holds_nothing(tmp_path, system_lock):
     assert os.listdir(folder) == []                 # it was there before: it stays
 
 
-@pytest.mark.parametrize("text", ["", "not json", "{}", '{"pid": "x"}', '{"pid": 1'])
+@pytest.mark.parametrize("text", ["", "not json", "{}", '{"pid": "x"}',
+    '{"pid": 1e999, "program": "a", "host": "h", "since": "s"}', '{"pid": 1'])
 def test_a_damaged_lock_file_holds_nothing(tmp_path, system_lock, text):
     (tmp_path / LOCK_NAME).write_text(text)
     with folder_lock(str(tmp_path), "a.py", "wait"):

@@ -241,6 +241,13 @@ def test_windows_file_with_byte_order_mark_loads(tmp_path):
     assert write_default_config(str(tmp_path / "w2.cfg")) == "written"
 
 
+def test_a_zero_byte_is_refused(tmp_path):
+    path = tmp_path / "c.cfg"
+    path.write_text(config_text().replace("checkpoint_dir =", "checkpoint_dir = a\0b"))
+    with pytest.raises(UserError, match="holds a zero byte"):
+        read_config(str(path))
+
+
 def test_an_edited_file_is_kept(tmp_path):
     path = str(tmp_path / "c.cfg")
     assert write_default_config(path) == "written"

@@ -53,12 +53,16 @@ def state_of(sound, settings):
         files = [os.path.join(sound.out_path, str(name)) for name in record["files"]]
         earlier_path, earlier = str(record["sound"]), (record["bytes"], record["changed_ns"])
         earlier_settings = record["settings"]
+        # Python 3.7 and before raise here for what cannot be a path.
+        is_of_another = (os.path.exists(earlier_path)
+                         and not _is_same_file(earlier_path, sound.path))
+        are_there = bool(files) and all(map(os.path.isfile, files))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):  # none, or none of ours
         return NEW
-    if os.path.exists(earlier_path) and not _is_same_file(earlier_path, sound.path):
+    if is_of_another:
         raise UserError("%s holds the files of %s; give another --out_path"
                         % (sound.out_path, earlier_path))
-    if not files or not all(map(os.path.isfile, files)) or earlier != _stamp(sound.path):
+    if not are_there or earlier != _stamp(sound.path):
         return NEW
     return DONE if earlier_settings == settings else OTHER_SETTINGS
 

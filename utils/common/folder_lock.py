@@ -122,7 +122,7 @@ def _holder(path):
             holder = json.load(stream)
         return {"program": str(holder["program"]), "pid": int(holder["pid"]),
                 "host": str(holder["host"]), "since": str(holder["since"])}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

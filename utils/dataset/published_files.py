@@ -105,7 +105,7 @@ def subjects_of_pickle(path, names):
 def _published_sound(path, name, entry):
     try:
         samples, rate_hz = np.asarray(entry["audio"]), int(entry["sample_rate"])
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         raise UserError("%s, subject %s: expected {'audio': array, 'sample_rate': Hz}"
                         % (path, name))
     if rate_hz < 1:
@@ -136,7 +136,7 @@ def _published_targets(paths, name, row_of_frame, labels, max_frames):
     """float32 [frames, 40 or 52]: row i is frame i; frames that have no row are interpolated."""
     try:
         frames = sorted((int(frame), int(row)) for frame, row in row_of_frame.items())
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError, OverflowError):
         raise UserError("%s, subject %s: expected {frame number: row of %s}"
                         % (paths.data2array_verts_path, name, paths.verts_mmaps_path))
     if not frames or frames[0][0] < 0:

@@ -303,11 +303,16 @@ def _parsed(path):
     try:
         # Paths are bytes: what is no UTF-8 comes back as it was written.
         with open(path, encoding="utf-8-sig", errors="surrogateescape") as stream:
-            parser.read_file(stream, source=path)
+            text = stream.read()
     except FileNotFoundError:
         raise UserError("the config %s is missing; write one with: python config_parser.py" % path)
     except OSError as error:
         raise UserError("cannot read the config %s: %s" % (path, error))
+    if "\0" in text:                                   # no path can have one
+        raise UserError("%s is not a config file: it holds a zero byte; save it as UTF-8, or "
+                        "write a new one with: python config_parser.py" % path)
+    try:
+        parser.read_string(text, source=path)
     except configparser.Error as error:
         raise UserError("%s is not a config file: %s; python config_parser.py writes one"
                         % (path, error))
