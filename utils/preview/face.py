@@ -79,6 +79,29 @@ def check_size(size):
         raise ValueError("size %s is outside %d-%d" % (size, MIN_SIZE, MAX_SIZE))
 
 
+def moving_box(size):
+    """Where a picture of this even size changes at all, in whole pixels of even numbers.
+
+    Left, top, right, bottom, the latter two beyond it; video keeps colours for four pixels at once.
+    """
+    scale = size / float(DESIGN_SIZE)
+    left, top, right, bottom = MOVING_BOX
+    return (2 * int(left * scale / 2), 2 * int(top * scale / 2),
+            min(size, 2 * int(np.ceil(right * scale / 2))),
+            min(size, 2 * int(np.ceil(bottom * scale / 2))))
+
+
+@functools.lru_cache(maxsize=2)
+def still_layers(size):
+    """The head's texture [texture, texture, 4], and of `size` the background and both: BGR."""
+    background, head = head_layers(max(2 * size, PAINTED_SIZE))
+    if len(head) > 2 * size:            # so that the warp's samples lie next to each other
+        head = cv2.resize(head, (2 * size,) * 2, interpolation=cv2.INTER_AREA)
+    background = cv2.resize(background, (size, size), interpolation=cv2.INTER_AREA)
+    still = over(cv2.resize(head, (size, size), interpolation=cv2.INTER_AREA), background)
+    return head, background, still
+
+
 @functools.lru_cache(maxsize=16)
 def face_columns(names):
     """Where each of FACE_CHANNELS stands in `names`; ValueError unless both hold the same 52."""
@@ -103,14 +126,8 @@ class Face:
     def __init__(self, size):
         self.size = size
         self.scale = size / float(DESIGN_SIZE)
-        background, head = head_layers(max(2 * size, PAINTED_SIZE))
-        if len(head) > 2 * size:        # so that the warp's samples lie next to each other
-            head = cv2.resize(head, (2 * size,) * 2, interpolation=cv2.INTER_AREA)
-        self.head = head                                            # [texture, texture, 4]
-        self.texture_scale = len(head) / float(size)
-        self.background = cv2.resize(background, (size, size), interpolation=cv2.INTER_AREA)
-        self.still = over(cv2.resize(head, (size, size), interpolation=cv2.INTER_AREA),
-                          self.background)                          # [size, size, 3]
+        self.head, self.background, self.still = still_layers(size)
+        self.texture_scale = len(self.head) / float(size)
         left, top, right, bottom = self.box = self.pixel_box(MOVING_BOX)
         x, y = np.meshgrid(np.arange(left, right, dtype=np.float32) + 0.5,
                            np.arange(top, bottom, dtype=np.float32) + 0.5)
@@ -160,6 +177,11 @@ class Face:
         self.draw_mouth(mouth, weights)
         self.paste(frame, MOUTH_BOX, 0, averaged_down(mouth.image))
         return frame
+
+    def draw_moving(self, weights, out=None):
+        """The moving_box() of draw(weights), but as RGB, into `out`."""
+        left, top, right, bottom = moving_box(self.size)
+        return cv2.cvtColor(self.draw(weights)[top:bottom, left:right], cv2.COLOR_BGR2RGB, out)
 
     def paste(self, frame, box, side, sprite):
         """A premultiplied BGRA picture over its box of the frame."""
