@@ -110,6 +110,14 @@ def test_sound_is_whole_and_in_step(preview):
     assert abs(loud - 0.4) < 0.01
 
 
+@pytest.mark.parametrize("num_channels, kept", [(1, "mono"), (2, "stereo"), (6, "stereo")])
+def test_sound_of_any_channels_is_mono_or_stereo(tmp_path, num_channels, kept):
+    wav, path = str(tmp_path / "c.wav"), str(tmp_path / "p.mp4")
+    wavfile.write(wav, RATE_HZ, np.zeros((RATE_HZ // 4, num_channels), np.int16))
+    write_preview(path, speaking(5), FACE_CHANNELS, 30, wav, size=SIZE)
+    assert re.search("Audio: aac.*, 48000 Hz, %s," % kept, described(path))
+
+
 def test_the_index_precedes_the_pictures(preview):
     """So that a browser can start before it has the whole file."""
     with open(preview[0], "rb") as stream:

@@ -12,7 +12,7 @@ from utils.preview.face import Face, moving_box
 
 # Frames that follow each other are drawn by one process, as an eye at rest is drawn once by each.
 RUN_FRAMES = 4
-RUNS_AHEAD = 2                      # that each process may draw before they are asked for
+RUNS_AHEAD = 8                      # that each process may draw while ffmpeg is started
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 MOST_PROCESSES = 8                  # more draw faster than ffmpeg encodes
 

@@ -15,6 +15,9 @@ from utils.preview.face import (check_size, face_of_size, moving_box, ordered_we
 from utils.preview.head import DESIGN_SIZE
 
 CONSTANT_QUALITY = 18               # x264's scale: 18 is taken for visually lossless
+# Motion is sought less finely than by "veryfast", for a twentieth more bytes. One thread keeps up
+# with the drawing, takes less in all, and gives the same file on any machine.
+PRESET, X264_OPTIONS, NUM_THREADS = "veryfast", "subme=1", 1
 # What every player takes; browsers balk at some lower rates.
 AUDIO_RATE_HZ, AUDIO_BITRATE = 48000, "160k"
 
@@ -71,9 +74,10 @@ def write_preview(path, weights, names, fps, audio_path=None, size=DESIGN_SIZE, 
     from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
     with written_aside(path) as aside, tempfile.TemporaryFile(mode="w+") as log:
         writer = FFMPEG_VideoWriter(
-            aside, picture.shape[1::-1], fps, codec=X264, preset="veryfast", logfile=log,
-            audiofile=audio_path and _as_file(audio_path),
-            ffmpeg_params=_output_options(size, fps, audio_path is not None, audio_stream))
+            aside, picture.shape[1::-1], fps, codec=X264, preset=PRESET, logfile=log,
+            threads=NUM_THREADS, audiofile=audio_path and _as_file(audio_path),
+            ffmpeg_params=_output_options(size, tiles.shape[:2], fps, audio_path is not None,
+                                          audio_stream))
         process = writer.proc                           # close() forgets it, and its status
         try:
             going_on = all(_written(writer, tile) for row in tiles for tile in row)
@@ -117,12 +121,12 @@ def _as_file(path):
     return "file:" + os.path.abspath(path)
 
 
-def _output_options(size, fps, has_sound, audio_stream):
+def _output_options(size, tiling, fps, has_sound, audio_stream):
     """What moviepy's own arguments do not say, as options of ffmpeg's output."""
     rate = fractions.Fraction(fps).limit_denominator(1001)      # 29.97... as 30000/1001
     # moviepy gives the rate with two decimals, which 23.976 would lose 0.6 s an hour by.
     timing = "settb=%d/%d,setpts=N" % (rate.denominator, rate.numerator)
-    rows, columns = _tiles(size).shape[:2]
+    rows, columns = tiling
     left, top, _, _ = moving_box(size)
     graph = ("[0:v]scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,split[tiles][parts];"
              "[tiles]trim=end_frame={num},tile={columns}x{rows},crop={size}:{size}:0:0,"
@@ -131,13 +135,16 @@ def _output_options(size, fps, has_sound, audio_stream):
              "[still][moving]overlay={left}:{top}:shortest=1[picture]").format(
                  num=rows * columns, rows=rows, columns=columns, size=size, timing=timing,
                  left=left, top=top)
-    options = ["-filter_complex", graph, "-map", "[picture]", "-r", str(rate)]
+    options = ["-filter_complex", graph, "-filter_complex_threads", str(NUM_THREADS),
+               "-map", "[picture]", "-r", str(rate)]
     if has_sound:
-        # As utils/media/audio.py reads it: a stream that starts late keeps its place.
+        # As utils/media/audio.py reads it: a stream that starts late keeps its place. Of more
+        # than two channels two are made; what is mono is not encoded twice.
         options += ["-map", "1:a:%d" % audio_stream,
-                    "-af", "aresample=%d:async=1:first_pts=0" % AUDIO_RATE_HZ, "-c:a", "aac",
-                    "-b:a", AUDIO_BITRATE, "-ac", "2"]
-    return options + ["-crf", str(CONSTANT_QUALITY), "-pix_fmt", "yuv420p", "-colorspace", "bt709",
+                    "-af", "aresample=%d:async=1:first_pts=0,aformat=channel_layouts=mono|stereo"
+                    % AUDIO_RATE_HZ, "-c:a", "aac", "-b:a", AUDIO_BITRATE]
+    return options + ["-crf", str(CONSTANT_QUALITY), "-x264-params", X264_OPTIONS,
+                      "-pix_fmt", "yuv420p", "-colorspace", "bt709",
                       "-color_primaries", "bt709", "-color_trc", "bt709",
                       "-movflags", "+faststart", "-f", "mp4"]
 
