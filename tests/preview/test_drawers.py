@@ -7,23 +7,25 @@ import numpy as np
 import pytest
 
 from utils.common.errors import UserError
-from utils.preview.drawers import FRAMES_AHEAD, Drawers
-from utils.preview.face import render_face
+from utils.preview.drawers import RUN_FRAMES, RUNS_AHEAD, Drawers
+from utils.preview.face import moving_box, render_face
 from utils.preview.shapes import FACE_CHANNELS
 from utils.preview.video import preview_beside, write_preview
 
 SIZE = 64
-WEIGHTS = np.random.RandomState(0).rand(3 * FRAMES_AHEAD + 1, 52).astype(np.float32)
+NUM_FRAMES = 3 * RUNS_AHEAD * RUN_FRAMES + 1
+WEIGHTS = np.random.RandomState(0).rand(NUM_FRAMES, 52).astype(np.float32)
 
 
-@pytest.mark.parametrize("num_processes, num_frames", [(1, 13), (3, 13), (3, 2)])
+@pytest.mark.parametrize("num_processes, num_frames", [(1, NUM_FRAMES), (3, NUM_FRAMES), (3, 2)])
 def test_the_pictures_are_those_of_render_face_in_their_order(num_processes, num_frames):
     with Drawers(SIZE, num_processes) as drawers:
         pictures = [picture.copy() for picture in drawers.pictures(WEIGHTS[:num_frames])]
     assert len(pictures) == num_frames
+    left, top, right, bottom = moving_box(SIZE)
     for picture, weights in zip(pictures, WEIGHTS):
-        np.testing.assert_array_equal(picture[:, :, ::-1],
-                                      render_face(weights, FACE_CHANNELS, SIZE))
+        frame = render_face(weights, FACE_CHANNELS, SIZE)
+        np.testing.assert_array_equal(picture[:, :, ::-1], frame[top:bottom, left:right])
 
 
 def test_the_video_is_the_one_that_one_process_writes(tmp_path):

@@ -257,6 +257,17 @@ def test_frames_are_repeatable_and_names_carry_the_order():
     assert np.array_equal(frame, render_face(reordered, MODEL_CHANNELS, SIZE))
 
 
+def test_eyes_and_brows_at_rest_are_drawn_once():
+    """The network's output trembles by less than is seen, and the mouth never rests."""
+    face, random = Face(64), np.random.RandomState(3)
+    for _ in range(5):
+        weights = weights_of(jawOpen=random.rand(), eyeLookDown=0.5, browInnerUp=0.25)
+        face.draw(weights + random.uniform(0, 0.003, 52))
+    assert face.upper_sprite.cache_info().misses == 4       # two eyes, two brows
+    face.draw(weights_of(eyeBlinkLeft=1, eyeLookDown=0.5, browInnerUp=0.25))
+    assert face.upper_sprite.cache_info().misses == 5
+
+
 def test_two_faces_of_a_size_are_the_same_and_sizes_look_alike():
     weights = weights_of(**A)
     small = render_face(weights, FACE_CHANNELS, 128)

@@ -10,7 +10,7 @@ from scipy.io import wavfile
 
 from utils.common.errors import UserError
 from utils.media.video import video_frames
-from utils.preview.face import render_face
+from utils.preview.face import moving_box, render_face
 from utils.preview.shapes import FACE_CHANNELS, INDEX
 from utils.preview.video import write_preview
 
@@ -32,10 +32,10 @@ def run_ffmpeg(*arguments):
     return done.stdout, done.stderr.decode("utf-8", "replace")
 
 
-def decoded_frames(path):
-    """All frames of a video: uint8 BGR [frames, SIZE, SIZE, 3]."""
+def decoded_frames(path, size=SIZE):
+    """All frames of a video: uint8 BGR [frames, size, size, 3]."""
     pixels, _ = run_ffmpeg("-i", path, "-f", "rawvideo", "-pix_fmt", "bgr24", "-")
-    return np.frombuffer(pixels, np.uint8).reshape(-1, SIZE, SIZE, 3)
+    return np.frombuffer(pixels, np.uint8).reshape(-1, size, size, 3)
 
 
 def decoded_audio(path):
@@ -56,6 +56,10 @@ def clap(path, duration_s, at_s):
     return path
 
 
+def likeness_db(frame, picture):
+    return 10 * np.log10(255.0 ** 2 / np.mean((frame - picture.astype(float)) ** 2))
+
+
 @pytest.fixture(scope="module")
 def preview(tmp_path_factory):
     """(path, weights) of a preview of 20 frames with sound."""
@@ -71,10 +75,6 @@ def test_each_frame_is_the_face_of_its_weights(preview):
     frames = decoded_frames(path)
     assert len(frames) == len(weights)
     pictures = [render_face(frame, FACE_CHANNELS, SIZE).astype(float) for frame in weights]
-
-    def likeness_db(frame, picture):
-        return 10 * np.log10(255.0 ** 2 / np.mean((frame - picture) ** 2))
-
     for i, frame in enumerate(frames):
         assert likeness_db(frame, pictures[i]) > 36
     # and not its neighbour's: frame i stands at i / fps
@@ -82,6 +82,22 @@ def test_each_frame_is_the_face_of_its_weights(preview):
         own = likeness_db(frames[i], pictures[i])
         assert own > likeness_db(frames[i], pictures[i - 1]) + 1
         assert own > likeness_db(frames[i], pictures[i + 1]) + 1
+
+
+@pytest.mark.parametrize("size", [64, 98, 512])
+def test_what_moves_is_laid_where_it_belongs(tmp_path, size):
+    """Its box begins and ends on even pixels; ffmpeg puts it over the rest, which it gets first."""
+    path, weights = str(tmp_path / "p.mp4"), speaking(3)
+    write_preview(path, weights, FACE_CHANNELS, 30, size=size)
+    frames = decoded_frames(path, size)
+    assert len(frames) == len(weights)
+    for frame, row in zip(frames, weights):
+        picture = render_face(row, FACE_CHANNELS, size)
+        change = np.abs(picture.astype(int) - render_face(weights[0], FACE_CHANNELS, size)).max(2)
+        left, top, right, bottom = moving_box(size)
+        change[top:bottom, left:right] = 0
+        assert not change.any()
+        assert likeness_db(frame, picture) > 31
 
 
 def test_sound_is_whole_and_in_step(preview):
@@ -92,6 +108,14 @@ def test_sound_is_whole_and_in_step(preview):
     assert abs(len(audio) / float(RATE_HZ) - 0.66) < 0.05
     loud = np.nonzero(np.abs(audio) > 0.2)[0][0] / float(RATE_HZ)
     assert abs(loud - 0.4) < 0.01
+
+
+@pytest.mark.parametrize("num_channels, kept", [(1, "mono"), (2, "stereo"), (6, "stereo")])
+def test_sound_of_any_channels_is_mono_or_stereo(tmp_path, num_channels, kept):
+    wav, path = str(tmp_path / "c.wav"), str(tmp_path / "p.mp4")
+    wavfile.write(wav, RATE_HZ, np.zeros((RATE_HZ // 4, num_channels), np.int16))
+    write_preview(path, speaking(5), FACE_CHANNELS, 30, wav, size=SIZE)
+    assert re.search("Audio: aac.*, 48000 Hz, %s," % kept, described(path))
 
 
 def test_the_index_precedes_the_pictures(preview):

@@ -12,35 +12,25 @@ TO_LEFT_EDGE = np.array([CENTRE_X, 0.0])
 
 
 class Brush:
-    """Draws on a part of a frame at FINE times its size, in design units.
+    """Draws in design units on `image` [fine h, fine w, channels], FINE times the frame's size.
 
-    As a context manager it puts the part back, averaged down. Enlarging repeats pixels and
-    averaging undoes that exactly, so that pixels which nothing was drawn on stay as they were.
+    Of three channels it is opaque, BGR; of four premultiplied BGRA, clear where nothing is drawn.
+    `origin` is where its upper left corner lies in the frame, in the frame's pixels.
     """
 
-    def __init__(self, part, scale, origin, image=None):
-        self.part = part
+    def __init__(self, image, scale, origin):
+        self.image = image
         self.scale, self.origin = scale, np.array(origin, np.float64)
-        if image is None:
-            image = cv2.resize(part, None, fx=FINE, fy=FINE, interpolation=cv2.INTER_NEAREST)
-        self.image = image                                          # [fine h, fine w, 3]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if kind is None:
-            height, width = self.part.shape[:2]
-            cv2.resize(self.image, (width, height), self.part, interpolation=cv2.INTER_AREA)
 
     def layer(self, around):
-        """An unset sheet over the place of the points `around`; None outside the image."""
+        """An unset opaque sheet over the place of the points `around`; None outside the image."""
         window = self._window(self.pixels(around), 2)
         if window is None:
             return None
         origin = [start + edge.start / float(FINE)
                   for start, edge in zip(self.origin, window[::-1])]
-        sheet = Brush(None, self.scale, origin, np.empty_like(self.image[window]))
+        height, width = self.image[window].shape[:2]
+        sheet = Brush(np.empty((height, width, 3), np.uint8), self.scale, origin)
         sheet.window = window
         return sheet
 
@@ -56,11 +46,12 @@ class Brush:
         return units * self.scale * FINE
 
     def fill(self, polygon, colour):
-        cv2.fillPoly(self.image, [fixed_point(self.pixels(polygon))], colour, cv2.LINE_AA, 4)
+        cv2.fillPoly(self.image, [fixed_point(self.pixels(polygon))], opaque(colour),
+                     cv2.LINE_AA, 4)
 
     def lines(self, curves, colour, width):
         """One line along each of `curves` [lines, points, 2]."""
-        cv2.polylines(self.image, list(fixed_point(self.pixels(curves))), False, colour,
+        cv2.polylines(self.image, list(fixed_point(self.pixels(curves))), False, opaque(colour),
                       max(1, int(round(self.length(width)))), cv2.LINE_AA, 4)
 
     def graded(self, outer, inner, rim_colour, inner_colour, steps=7):
@@ -71,7 +62,7 @@ class Brush:
         bands = np.concatenate([outer * (1 - t) + inner * t, inwards], axis=1)  # [steps, 2 n, 2]
         for band, share in zip(fixed_point(self.pixels(bands)), shares):
             colour = [a * (1 - share) + b * share for a, b in zip(rim_colour, inner_colour)]
-            cv2.fillPoly(self.image, [band], colour, cv2.LINE_AA, 4)
+            cv2.fillPoly(self.image, [band], opaque(colour), cv2.LINE_AA, 4)
 
     def _window(self, pixels, margin):
         """The slices of `image` that hold `pixels` and a margin, or None outside it."""
@@ -95,7 +86,7 @@ class Brush:
         if window is None:
             return
         part = self.image[window]
-        height, width = part.shape[:2]
+        height, width, channels = part.shape
         shrink = 4 if sigma > 6 else 2 if sigma > 2 else 1
         mask = np.zeros((-(-height // shrink), -(-width // shrink)), np.uint8)
         inside = (pixels - (window[1].start, window[0].start) + 0.5) / shrink - 0.5
@@ -106,7 +97,8 @@ class Brush:
             mask = cv2.resize(mask, (mask.shape[1] * shrink, mask.shape[0] * shrink),
                               interpolation=cv2.INTER_LINEAR)[:height, :width]
         amount = mask * np.float32(strength / 255.0)                # [h, w]
-        paint = sheet_of(colour, -(-height // 64) * 64, -(-width // 64) * 64)[:height, :width]
+        paint = sheet_of(opaque(colour)[:channels], -(-height // 64) * 64,
+                         -(-width // 64) * 64)[:height, :width]
         cv2.blendLinear(paint, part, amount, 1 - amount, part)
 
     def soft(self, polygon, colour, strength, blur):
@@ -121,15 +113,16 @@ class Brush:
                         cv2.LINE_AA, 4))
 
     def paste(self, layer, polygon):
-        """The part of `layer` inside `polygon`."""
+        """The part of `layer` inside `polygon`, on four channels."""
         part = self.image[layer.window]
         mask = np.zeros(part.shape[:2], np.uint8)
         cv2.fillPoly(mask, [fixed_point(layer.pixels(polygon))], 255, cv2.LINE_AA, 4)
         amount = mask * np.float32(1 / 255.0)
-        cv2.blendLinear(layer.image, part, amount, 1 - amount, part)
+        sheet = cv2.cvtColor(layer.image, cv2.COLOR_BGR2BGRA)           # all opaque
+        cv2.blendLinear(sheet, part, amount, 1 - amount, part)
 
     def sprite(self, picture, centre):
-        """A premultiplied BGRA picture with its middle at `centre`, between pixels too."""
+        """A premultiplied BGRA picture on three channels; `centre` may lie between pixels."""
         height, width = self.image.shape[:2]
         x, y = self.pixels([centre])[0]
         shift = np.array([[1, 0, x - (picture.shape[1] - 1) / 2.0],
@@ -144,12 +137,23 @@ def fixed_point(pixels):
     return np.rint(pixels, pixels).astype(np.int32)
 
 
+def opaque(colour):
+    """A colour (b, g, r) with its alpha; what draws on three channels leaves that out."""
+    return tuple(colour) + (255,)
+
+
 @functools.lru_cache(maxsize=128)
 def sheet_of(colour, height, width):
-    """An image of one colour, to be read only."""
-    sheet = np.empty((height, width, 3), np.uint8)
+    """An image of one colour, to be read only: uint8 [height, width, len(colour)]."""
+    sheet = np.empty((height, width, len(colour)), np.uint8)
     sheet[:] = colour
     return sheet
+
+
+def averaged_down(image):
+    """A picture of FINE times the size, [FINE h, FINE w, channels], as [h, w, channels]."""
+    return cv2.resize(image, (image.shape[1] // FINE, image.shape[0] // FINE),
+                      interpolation=cv2.INTER_AREA)
 
 
 def shifted(curve, down):

@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 
 from utils.common.errors import UserError
-from utils.preview.face import Face
+from utils.preview.face import Face, moving_box
 
-FRAMES_AHEAD = 4                    # that each process may draw before they are asked for
+# Frames that follow each other are drawn by one process, as an eye at rest is drawn once by each.
+RUN_FRAMES = 4
+RUNS_AHEAD = 8                      # that each process may draw while ffmpeg is started
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 MOST_PROCESSES = 8                  # more draw faster than ffmpeg encodes
 
@@ -30,7 +32,7 @@ class Drawers:
         with _one_blas_thread():
             for _ in range(num_processes):
                 ours, theirs = context.Pipe()
-                shared = context.RawArray("B", FRAMES_AHEAD * size * size * 3)
+                shared = context.RawArray("B", int(np.prod(_shape(size))))
                 process = context.Process(target=_draw, args=(theirs, shared, size), daemon=True)
                 process.start()
                 theirs.close()
@@ -52,22 +54,24 @@ class Drawers:
             process.join()
 
     def pictures(self, weights):
-        """Yield an RGB picture [size, size, 3] for each row of `weights`, good until the next.
+        """Yield Face.draw_moving of each row of `weights`, good until the next.
 
         weights: what ordered_weights gave. Raises UserError where a process ends.
         """
         num_processes = len(self._workers)
-        ahead = num_processes * FRAMES_AHEAD
-        for i in range(len(weights) + ahead):
-            # Frame i is drawn by process i % n, into the place of its own that is free again.
+        runs = [weights[start:start + RUN_FRAMES] for start in range(0, len(weights), RUN_FRAMES)]
+        ahead = num_processes * RUNS_AHEAD
+        for i in range(len(runs) + ahead):
+            # Run i is drawn by process i % n, into the place of its own that is free again.
             process, connection, pictures = self._workers[i % num_processes]
-            place = i // num_processes % FRAMES_AHEAD
+            place = i // num_processes % RUNS_AHEAD
             try:
                 if i >= ahead:
                     connection.recv_bytes()
-                    yield pictures[place]
-                if i < len(weights):
-                    connection.send((place, weights[i]))
+                    for picture in pictures[place][:len(runs[i - ahead])]:
+                        yield picture
+                if i < len(runs):
+                    connection.send((place, runs[i]))
             except (EOFError, OSError):
                 process.join()
                 raise UserError("a process that draws the preview ended with exit code %s; run it "
@@ -96,8 +100,14 @@ def _one_blas_thread():
             os.environ[BLAS_THREADS] = before
 
 
+def _shape(size):
+    """Of the pictures that a process draws into."""
+    left, top, right, bottom = moving_box(size)
+    return RUNS_AHEAD, RUN_FRAMES, bottom - top, right - left, 3
+
+
 def _as_pictures(shared, size):
-    return np.frombuffer(shared, np.uint8).reshape(FRAMES_AHEAD, size, size, 3)
+    return np.frombuffer(shared, np.uint8).reshape(_shape(size))
 
 
 def _draw(connection, shared, size):
@@ -107,8 +117,9 @@ def _draw(connection, shared, size):
     face, pictures = Face(size), _as_pictures(shared, size)
     try:
         while True:
-            place, weights = connection.recv()
-            cv2.cvtColor(face.draw(weights), cv2.COLOR_BGR2RGB, pictures[place])
+            place, run = connection.recv()
+            for weights, picture in zip(run, pictures[place]):
+                face.draw_moving(weights, picture)
             connection.send_bytes(b"drawn")
     except (EOFError, OSError):
         pass

@@ -8,6 +8,8 @@ jawOpen, rounding on rounding, lips that meet) are spelled out in lip_curves() a
 Tables name a sided shape without its side: values are for the subject's left (positive x) and
 are mirrored for the right.
 """
+import functools
+
 import numpy as np
 
 from utils.common.channels import UNREAL_CHANNELS
@@ -176,6 +178,7 @@ LOWER_LID = {"eyeWide": 1.2, "eyeSquint": -6.0, "eyeLookUp": -1.0, "eyeLookDown"
              "cheekSquint": -3.2}
 GAZE = {"eyeLookIn": (-11.0, 0.0), "eyeLookOut": (11.0, 0.0), "eyeLookUp": (0.0, -7.5),
         "eyeLookDown": (0.0, 8.0)}
+EYE_STEMS = ("eyeBlink",) + tuple(sorted(set(UPPER_LID) | set(LOWER_LID) | set(GAZE)))
 
 
 def eye_curves(weights, suffix, side):
@@ -209,6 +212,13 @@ BROW_MOVES = {                      # (dx, dy) of each of the five points
     "browInnerUp": ((0, 0, 0, 0, 0), (-14, -9, -3, 0, 0)),
     "browOuterUp": ((0, 0, 0, 1, 1), (0, -3, -9, -12, -10)),
 }
+BROW_STEMS = tuple(BROW_MOVES)
+
+
+@functools.lru_cache(maxsize=16)
+def columns_of(stems, suffix):
+    """Where in FACE_CHANNELS the shapes of one side are, by their stems; to be read only."""
+    return np.array([INDEX[stem if stem in INDEX else stem + suffix] for stem in stems])
 
 
 def brow_points(weights, suffix, side):
