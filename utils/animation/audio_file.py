@@ -39,23 +39,25 @@ def animate_audio(animator, audio, show_progress=False):
     rate_hz = audio.sample_rate_hz if as_it_is else SAMPLE_RATE_HZ
     resampler = "none" if as_it_is else "ffmpeg"
     animator.start(rate_hz)
-    weights, loudness, num_samples = [], _LoudnessMeter(rate_hz, animator.fps), 0
+    weights = bytearray()               # float32, frame by frame; a list is held twice in the end
+    loudness, num_samples = _LoudnessMeter(rate_hz, animator.fps), 0
     with tqdm(total=audio.duration_s and round(audio.duration_s, 1), unit="s", desc="speech",
               disable=not show_progress or None, leave=False) as progress:
         for samples in audio.blocks(AUDIO_BLOCK_S, resampler=resampler):
-            weights.append(animator.feed(samples))
+            weights += np.float32(animator.feed(samples)).tobytes()
             loudness.feed(samples)
             num_samples += len(samples)
             progress.update(round(len(samples) / float(rate_hz), 1))
-        weights.append(animator.finish())
+        weights += np.float32(animator.finish()).tobytes()
     duration_s = num_samples / float(rate_hz)
     num_frames = num_frames_of(duration_s, animator.fps)
-    weights = np.concatenate(weights)                           # [frames, 52]
+    weights = np.frombuffer(weights, np.float32).reshape(-1, len(animator.channels))
     if not len(weights):
         raise UserError("%s lasts %.2f s, less than one chunk of the %s profile: give a longer clip"
                         % (audio.path, duration_s, animator.profile))
-    # The `reference` profile drops the tail of the last chunk: the face holds its last pose.
-    weights = resample_frames(weights, animator.fps, animator.fps, num_frames)
+    if len(weights) != num_frames:
+        # The `reference` profile drops the tail of the last chunk: the face holds its last pose.
+        weights = resample_frames(weights, animator.fps, animator.fps, num_frames)
     return weights, loudness.finish(num_frames), duration_s
 
 
@@ -125,7 +127,8 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         weights, loudness, duration_s = animate_audio(animator, audio, show_progress=True)
         names = animator.channels
         num_frames = num_frames_of(duration_s, fps)
-        weights = resample_frames(weights, animator.fps, fps, num_frames)   # [num_frames, 52]
+        if fps != animator.fps:
+            weights = resample_frames(weights, animator.fps, fps, num_frames)   # [num_frames, 52]
         loudness = resample_frames(loudness[:, np.newaxis], animator.fps, fps, num_frames)[:, 0]
         angles = edits = None
         if edit is not None:
