@@ -1,6 +1,7 @@
 """Every format that is written: what it holds, and that it comes back with its sides and times."""
 import os
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -54,6 +55,19 @@ def test_what_is_written_comes_back_with_its_sides_and_times(tmp_path, name, fps
                                atol=TIME_WITHIN_S[name])
     np.testing.assert_allclose(reorder(rows.weights, rows.names, names), weights, rtol=0,
                                atol=WEIGHT_WITHIN[name])
+
+
+@pytest.mark.parametrize("name", ["csv", "npz", "json"])
+def test_what_a_run_writes_is_written_without_a_copy_of_all(tmp_path, name):
+    weights, names = golden_clip(20000)
+    weights = np.float32(weights)
+    tracemalloc.start()
+    try:
+        FORMATS[name].write(tmp_path / "clip", weights, names, 30)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < weights.nbytes
 
 
 @pytest.mark.parametrize("wrong", [-0.01, 1.01, np.nan])

@@ -20,6 +20,8 @@ from utils.preview.curves_process import CurvesProcess
 OUT_ROOT = os.path.join(".", "animation_output")
 CURVES_NAME = "curves.png"
 PREVIEW_NAME = "preview.mp4"
+SPARE_S = 1.0                           # that a sound may last longer than its file says
+MOST_EXPECTED_S = 24 * 3600.0           # of what a file says, which need not be true
 SOUND_NAME = os.path.splitext(FORMATS["glb"].file_name)[0] + ".wav"     # players look for it there
 
 
@@ -39,24 +41,49 @@ def animate_audio(animator, audio, show_progress=False):
     rate_hz = audio.sample_rate_hz if as_it_is else SAMPLE_RATE_HZ
     resampler = "none" if as_it_is else "ffmpeg"
     animator.start(rate_hz)
-    weights, loudness, num_samples = [], _LoudnessMeter(rate_hz, animator.fps), 0
+    expected_s = min(audio.duration_s or 0.0, MOST_EXPECTED_S) + SPARE_S
+    weights = _Rows(num_frames_of(expected_s, animator.fps), len(animator.channels))
+    loudness, num_samples = _LoudnessMeter(rate_hz, animator.fps), 0
     with tqdm(total=audio.duration_s and round(audio.duration_s, 1), unit="s", desc="speech",
               disable=not show_progress or None, leave=False) as progress:
         for samples in audio.blocks(AUDIO_BLOCK_S, resampler=resampler):
-            weights.append(animator.feed(samples))
+            weights.add(animator.feed(samples))
             loudness.feed(samples)
             num_samples += len(samples)
             progress.update(round(len(samples) / float(rate_hz), 1))
-        weights.append(animator.finish())
+        weights.add(animator.finish())
     duration_s = num_samples / float(rate_hz)
     num_frames = num_frames_of(duration_s, animator.fps)
-    weights = np.concatenate(weights)                           # [frames, 52]
+    weights = weights.all()                                     # [frames, 52]
     if not len(weights):
         raise UserError("%s lasts %.2f s, less than one chunk of the %s profile: give a longer clip"
                         % (audio.path, duration_s, animator.profile))
-    # The `reference` profile drops the tail of the last chunk: the face holds its last pose.
-    weights = resample_frames(weights, animator.fps, animator.fps, num_frames)
+    if len(weights) != num_frames:
+        # The `reference` profile drops the tail of the last chunk: the face holds its last pose.
+        weights = resample_frames(weights, animator.fps, animator.fps, num_frames)
     return weights, loudness.finish(num_frames), duration_s
+
+
+class _Rows:
+    """float32 [n, num_columns], added in blocks. A list of them would be held twice in the end.
+
+    num_expected: rows that there is room for; with more it grows.
+    """
+
+    def __init__(self, num_expected, num_columns):
+        self._rows, self._num = np.empty((num_expected, num_columns), np.float32), 0
+
+    def add(self, rows):
+        end = self._num + len(rows)
+        if end > len(self._rows):
+            room = np.empty((2 * end, self._rows.shape[1]), np.float32)
+            room[:self._num] = self._rows[:self._num]
+            self._rows = room
+        self._rows[self._num:end] = rows
+        self._num = end
+
+    def all(self):
+        return self._rows[:self._num]
 
 
 class _LoudnessMeter:
@@ -125,7 +152,8 @@ def animate_file(audio_path, checkpoint_path, acoustic_graph_path, out_path=None
         weights, loudness, duration_s = animate_audio(animator, audio, show_progress=True)
         names = animator.channels
         num_frames = num_frames_of(duration_s, fps)
-        weights = resample_frames(weights, animator.fps, fps, num_frames)   # [num_frames, 52]
+        if fps != animator.fps:
+            weights = resample_frames(weights, animator.fps, fps, num_frames)   # [num_frames, 52]
         loudness = resample_frames(loudness[:, np.newaxis], animator.fps, fps, num_frames)[:, 0]
         angles = edits = None
         if edit is not None:

@@ -2,17 +2,17 @@
 import os
 
 from utils.animation.audio_file import animate_file
-from utils.common.lean_import import import_tensorflow
+from utils.common.lean_import import lean_tensorflow
 from utils.editing.flags import edits_of
 from utils.formats.exporters import FORMATS
 
 
 def load_animator(args):
     """The SpeechAnimator of parsed flags; UserError as that class."""
-    import_tensorflow()
-    from utils.animation.animator import SpeechAnimator
-    return SpeechAnimator(args.tf_model_fname, args.ds_fname, args.force, args.reference_chunk_s,
-                          _eye_seed(args), args.style, args.tta_copies)
+    with lean_tensorflow():
+        from utils.animation.animator import SpeechAnimator
+        return SpeechAnimator(args.tf_model_fname, args.ds_fname, args.force,
+                              args.reference_chunk_s, _eye_seed(args), args.style, args.tta_copies)
 
 
 def animate_sound(args, audio_path, out_path, load, num_beside=0):

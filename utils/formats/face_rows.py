@@ -17,6 +17,8 @@ CHANNEL_OF = {name.lower(): name for name in MODEL_CHANNELS}
 # What stands beside the 52 shapes: MediaPipe's rest class, angles, Audio2Face's tongue shapes.
 _BESIDE = ("_neutral", "neutral", "head", "lefteye", "righteye", "tongue")
 
+BLOCK_FRAMES = 1024             # written at once: of hours, a copy in another form is much memory
+
 HIGHEST_WEIGHT = 1.5            # a little above 1 is a solver's overshoot, and is cut to 1
 # Of weights in 0..100. Nearly every frame has a shape above 1.5 of 100; of weights in 0..1 that
 # jump, or were amplified, few have one above 1.5.
@@ -78,6 +80,12 @@ def unit_weights(weights, names, to_names):
     if not ((weights >= 0) & (weights <= 1)).all():
         raise ValueError("weights lie outside 0..1 (or are NaN)")
     return weights
+
+
+def unit_blocks(weights, names, to_names):
+    """Yield (number of the first frame, unit_weights) of BLOCK_FRAMES frames and the next ones."""
+    for first in range(0, max(len(weights), 1), BLOCK_FRAMES):
+        yield first, unit_weights(weights[first:first + BLOCK_FRAMES], names, to_names)
 
 
 def even_times_s(num_frames, fps):

@@ -32,7 +32,6 @@ NUM_COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3
 DECODER = json.JSONDecoder(parse_int=bounded(int), parse_float=bounded(float),
                            parse_constant=bounded(float))
 INTERPOLATIONS = ("LINEAR", "STEP", "CUBICSPLINE")
-BLOCK_FRAMES = 4096                     # written at once
 
 
 def read_glb(path):

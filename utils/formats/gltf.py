@@ -11,9 +11,9 @@ from utils.common.channels import MODEL_CHANNELS
 from utils.common.constants import repository_path
 from utils.common.errors import UserError, print_warning
 from utils.formats.face_kinds import GLTF
-from utils.formats.face_rows import face_rows
-from utils.formats.glb import (BLOCK_FRAMES, AppendedAccessors, channel_keys, check_num_keys, items,
-                               key_times_s, num_targets, read_glb_chunks, write_glb_chunks)
+from utils.formats.face_rows import BLOCK_FRAMES, face_rows
+from utils.formats.glb import (AppendedAccessors, channel_keys, check_num_keys, items, key_times_s,
+                               num_targets, read_glb_chunks, write_glb_chunks)
 
 DEFAULT_AVATAR = repository_path("avatar/head.glb")
 ANIMATION_NAME = "speech"               # of the animation that write_glb appends

@@ -22,7 +22,7 @@ from utils.common.errors import UserError, print_warning
 from utils.common.files import written_aside
 from utils.formats.csv_text import csv_rows, number
 from utils.formats.face_kinds import LIVE_LINK
-from utils.formats.face_rows import FaceRows, in_unit_range, unit_weights
+from utils.formats.face_rows import FaceRows, in_unit_range, unit_blocks
 
 ANGLES = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll",
           "RightEyeYaw", "RightEyePitch", "RightEyeRoll")
@@ -68,27 +68,34 @@ def write_live_link_csv(path, weights, names, fps, angles=None, start_s=0.0):
     start_s: time of day of the first row, in seconds.
     Raises ValueError for a missing channel, NaN, or weights out of range.
     """
-    weights = unit_weights(weights, names, LIVE_LINK_CSV_CHANNELS)          # [frames, 52]
-    frame_times_s = np.arange(len(weights)) / float(fps)
-    if angles is None:
-        angles = np.zeros((len(weights), len(ANGLES)))
-    write_live_link_take(path, LiveLinkTake(
-        start_s, frame_times_s, weights, LIVE_LINK_CSV_CHANNELS, angles, ANGLES,
-        np.ones(len(weights), bool)))
+    def takes():
+        for first, shapes in unit_blocks(weights, names, LIVE_LINK_CSV_CHANNELS):   # [n, 52]
+            yield LiveLinkTake(
+                start_s, np.arange(first, first + len(shapes)) / float(fps), shapes,
+                LIVE_LINK_CSV_CHANNELS, np.zeros((len(shapes), len(ANGLES))) if angles is None
+                else angles[first:first + len(shapes)], ANGLES, np.ones(len(shapes), bool))
+
+    _write_takes(path, takes())
 
 
 def write_live_link_take(path, take):
     """A whole take, angles and time of day included; read_live_link_take's inverse."""
-    shapes = reorder(take.weights, take.names, LIVE_LINK_CSV_CHANNELS)      # [frames, 52]
-    angles = reorder(take.angles, take.angle_names, ANGLES)                 # [frames, 9]
-    rows = np.concatenate([shapes, angles], axis=1) + 0.0                   # no "-0.0"
-    row_format = ",".join(["%s", "%d"] + ["%.10f"] * rows.shape[1]) + "\n"
+    _write_takes(path, [take])
+
+
+def _write_takes(path, takes):
+    """The rows of LiveLinkTakes, one take after the other."""
+    row_format = ",".join(["%s", "%d"] + ["%.10f"] * (len(HEADER) - 2)) + "\n"
     with written_aside(path) as aside, open(aside, "w", newline="\n") as stream:
         stream.write(",".join(HEADER) + "\n")
-        for time_s, row, has_face in zip(take.times_s, rows, take.has_face):
-            stream.write(row_format % (
-                (timecode(take.start_s + time_s), len(row) if has_face else 0)
-                + tuple(row.tolist())))
+        for take in takes:
+            shapes = reorder(take.weights, take.names, LIVE_LINK_CSV_CHANNELS)      # [n, 52]
+            angles = reorder(take.angles, take.angle_names, ANGLES)                 # [n, 9]
+            rows = np.concatenate([shapes, angles], axis=1) + 0.0                   # no "-0.0"
+            for time_s, row, has_face in zip(take.times_s, rows, take.has_face):
+                stream.write(row_format % (
+                    (timecode(take.start_s + time_s), len(row) if has_face else 0)
+                    + tuple(row.tolist())))
 
 
 def timecode(time_s):

@@ -7,7 +7,7 @@ import numpy as np
 from utils.common.errors import UserError
 from utils.common.files import written_aside
 from utils.formats.face_kinds import NPZ
-from utils.formats.face_rows import face_rows
+from utils.formats.face_rows import BLOCK_FRAMES, face_rows
 
 NPZ_KEYS = ("weights", "names", "fps")
 MAX_ARRAY_BYTES = 1 << 30               # unpacked: a zip of 1 MB can hold a gigabyte of zeros
@@ -18,13 +18,25 @@ def write_npz(path, weights, names, fps, edits=None):
 
     edits: what was changed, JSON-able; held as a string of JSON called `edits`.
     """
-    weights = np.asarray(weights, dtype=np.float32)
+    weights = np.asarray(weights, dtype=np.float32, order="C")
     if weights.ndim != 2 or weights.shape[1] != len(names):
         raise ValueError("weights are %s for %d names" % (weights.shape, len(names)))
-    with written_aside(path) as aside, open(aside, "wb") as stream:
-        more = {} if edits is None else {"edits": np.array(json.dumps(edits))}
-        np.savez_compressed(stream, weights=weights, names=np.array(names), fps=np.float64(fps),
-                            **more)
+    arrays = [("weights", weights), ("names", np.array(names)), ("fps", np.array(fps, np.float64))]
+    if edits is not None:
+        arrays.append(("edits", np.array(json.dumps(edits))))
+    with written_aside(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key, array in arrays:
+            with archive.open(key + ".npy", "w", force_zip64=True) as entry:
+                _write_array(entry, array)
+
+
+def _write_array(stream, array):
+    """An array in C's order as .npy; np.savez_compressed does the same, but holds 32 MB for it."""
+    np.lib.format.write_array_header_1_0(
+        stream, np.lib.format.header_data_from_array_1_0(array))
+    rows = array.reshape(-1, array.shape[-1] if array.ndim else 1)
+    for first in range(0, len(rows), BLOCK_FRAMES):
+        stream.write(rows[first:first + BLOCK_FRAMES].tobytes())
 
 
 def read_npz(path):

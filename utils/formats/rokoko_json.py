@@ -9,7 +9,7 @@ from utils.common.errors import UserError
 from utils.common.files import written_aside
 from utils.formats.face_kinds import ROKOKO
 from utils.formats.face_rows import (CHANNEL_OF, even_times_s, face_rows, seconds_of,
-                                     unit_weights)
+                                     unit_blocks)
 from utils.formats.json_text import read_json
 
 ROKOKO_VERSION = "3,0"
@@ -27,12 +27,13 @@ def write_rokoko_json(path, weights, names, fps):
 
     weights: [frames, len(names)] in [0, 1].
     """
-    faces = unit_weights(weights, names, UNREAL_CHANNELS) * ROKOKO_FULL
     with written_aside(path) as aside, open(aside, "w", newline="\n") as stream:
         stream.write("[")
-        for frame, values in enumerate(np.round(faces, 5)):         # an hour as lists is 0.2 GB
-            packet = rokoko_packet(frame / float(fps), fps, values.tolist())
-            stream.write((",\n" if frame else "\n") + json.dumps(packet, separators=(",", ":")))
+        for first, faces in unit_blocks(weights, names, UNREAL_CHANNELS):
+            for frame, values in enumerate(np.round(faces * ROKOKO_FULL, 5), first):
+                packet = rokoko_packet(frame / float(fps), fps, values.tolist())
+                stream.write((",\n" if frame else "\n")
+                             + json.dumps(packet, separators=(",", ":")))
         stream.write("\n]\n")
 
 

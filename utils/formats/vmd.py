@@ -13,7 +13,7 @@ from utils.common.channels import UNREAL_CHANNELS
 from utils.common.errors import UserError
 from utils.common.files import check_num_bytes, written_aside
 from utils.formats.face_kinds import VMD
-from utils.formats.face_rows import even_times_s, face_rows, unit_weights
+from utils.formats.face_rows import BLOCK_FRAMES, even_times_s, face_rows, unit_weights
 
 VMD_FPS = 30
 NAME_BYTES = 15
@@ -25,7 +25,6 @@ CUT_NAME = {name.encode("ascii")[:NAME_BYTES].lower(): name for name in UNREAL_C
 assert len(CUT_NAME) == len(UNREAL_CHANNELS)
 MAX_FRAMES = 6 * 3600 * VMD_FPS     # a later key is no speech, and would ask for gigabytes
 MAX_FILE_BYTES = 1 << 30
-BLOCK_FRAMES = 4096                         # written at once
 AFTER_MORPHS = 3                            # counts: cameras, lights, shadows
 
 

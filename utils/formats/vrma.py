@@ -16,10 +16,9 @@ import numpy as np
 from utils.common.channels import UNREAL_CHANNELS, mouth_opening, reorder
 from utils.common.errors import UserError
 from utils.formats.face_kinds import VRMA
-from utils.formats.face_rows import face_rows, unit_weights
-from utils.formats.glb import (BLOCK_FRAMES, AppendedAccessors, channel_keys, check_index,
-                               check_num_keys, json_object, key_times_s, read_glb_chunks,
-                               write_glb_chunks)
+from utils.formats.face_rows import BLOCK_FRAMES, face_rows, unit_weights
+from utils.formats.glb import (AppendedAccessors, channel_keys, check_index, check_num_keys,
+                               json_object, key_times_s, read_glb_chunks, write_glb_chunks)
 from utils.formats.gltf import ANIMATION_NAME, arkit_name, joined_tracks
 
 EXTENSION = "VRMC_vrm_animation"

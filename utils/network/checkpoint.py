@@ -82,7 +82,7 @@ def list_checkpoints(folder):
 
 def _reader(prefix):
     try:
-        return tf.train.load_checkpoint(path_in_utf8(prefix))
+        return tf.train.NewCheckpointReader(path_in_utf8(prefix))
     except READ_ERRORS as error:
         raise _unreadable(prefix, error)
 

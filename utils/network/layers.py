@@ -32,7 +32,7 @@ def batch_norm(features, is_training, scope):
                                       initializer=tf.zeros_initializer())
         moving_variance = tf.get_variable("moving_variance", [1], trainable=False,
                                           initializer=tf.ones_initializer())
-        mean, variance = tf.nn.moments(tf.reshape(features, [-1, 1]), axes=[0])
+        mean, variance = _moments(tf.reshape(features, [-1, 1]))
         update = None
         if is_training is True:
             count = tf.cast(tf.size(features), tf.float32)
@@ -46,6 +46,17 @@ def batch_norm(features, is_training, scope):
             variance = tf.where(is_training, variance, moving_variance)
         scale = gamma * tf.rsqrt(variance + BATCH_NORM_EPSILON)
     return features - mean, scale, beta, update
+
+
+def _moments(rows):
+    """tf.nn.moments of rows [N, 1] over N, whose module takes a tenth of a start to import.
+
+    Operator for operator: TensorFlow 1.15 counts them for the seeds of what follows.
+    """
+    mean = tf.reduce_mean(rows, axis=[0], keepdims=True)
+    variance = tf.reduce_mean(tf.squared_difference(rows, tf.stop_gradient(mean)), axis=[0],
+                              keepdims=True)
+    return tf.squeeze(mean, [0]), tf.squeeze(variance, [0])
 
 
 def halving_convolution(x, weights):
