@@ -111,14 +111,15 @@ def test_several_runs_are_the_runs_one_by_one(acoustic_files, container):
             expected.append(rows)
         np.testing.assert_array_equal(found, np.concatenate(expected))
         np.testing.assert_array_equal(found_state, state)
-        assert (graph._run_pipeline.made is not None) == (container == "tflite" and num_steps == 160)
+        is_made = graph._run_pipeline.made is not None
+        assert is_made == (container == "tflite" and num_steps == 160)
 
 
 def test_streams_that_begin_at_once_make_one_pipeline(acoustic_files, monkeypatch):
     made = []
     make = acoustic_graph.pipeline_function
     monkeypatch.setattr(acoustic_graph, "pipeline_function",
-                        lambda *args: made.append(1) or make(*args))
+                        lambda *args, **kwargs: made.append(1) or make(*args, **kwargs))
     graph = load_acoustic_graph(acoustic_files.tflite)
     contexts = contexts_of(acoustic_files.samples, 160)
     with ThreadPoolExecutor(4) as pool:

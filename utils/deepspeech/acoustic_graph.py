@@ -30,7 +30,7 @@ from utils.common.files import sha256_of_file
 from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.common.tflite_file import is_tflite, is_whole
 from utils.deepspeech.tflite_pipeline import pipeline_function
-from utils.deepspeech.tflite_single_step import interpreter_function, single_step_function
+from utils.deepspeech.tflite_single_step import single_step_function
 
 RELEASE = ("the DeepSpeech v0.5.0 release on GitHub (mozilla/DeepSpeech), "
            "deepspeech-0.5.0-models.tar.gz")
@@ -271,25 +271,23 @@ def _load_tflite(path):
                               int(details[DS_PROBABILITIES]["shape"][-1]))
     num_hidden = int(details[DS_STATE_C]["shape"][-1])
     index = {name: details[name]["index"] for name in names}
-    run_steps, make_run_pipeline, function_of = None, None, interpreter_function
     if _is_wide(path) and _is_8_bit(interpreter):
-        _set_no_samples(interpreter, index)
-        run_steps = _run_steps_on_two_cores(path, interpreter, index)
-        if run_steps is not None:
-            function_of = _two_core_function
-        elif not tf.__version__.startswith("1."):
+        run = _two_core_function(path, interpreter, num_steps, index)
+        if run is not None:
+            return AcousticGraph(path, num_hidden, num_steps, False,
+                                 lambda steps, num_valid, state: run(steps[0, :num_valid], state),
+                                 make_run_pipeline=lambda: run)
+        if not tf.__version__.startswith("1."):
             interpreter = _tried_interpreter(path, with_delegates=True)
-    if run_steps is None:
-        _set_no_samples(interpreter, index)
-        run_steps = _run_steps_of_interpreter(interpreter, index)
+    _set_no_samples(interpreter, index)
+    run_steps = _run_steps_of_interpreter(interpreter, index)
 
     def made_by_cutting(make):
-        return lambda: _function_of_parts(make, path, num_steps, index, run_steps, function_of)
+        return lambda: _function_of_parts(make, path, num_steps, index, run_steps)
 
-    if not _is_wide(path):                      # a wide one takes both cores for each product
-        make_run_pipeline = made_by_cutting(pipeline_function)
-    return AcousticGraph(path, num_hidden, num_steps, True, run_steps,
-                         made_by_cutting(single_step_function), make_run_pipeline)
+    return AcousticGraph(
+        path, num_hidden, num_steps, True, run_steps, made_by_cutting(single_step_function),
+        None if _is_wide(path) else made_by_cutting(pipeline_function))
 
 
 def _tried_interpreter(path, **kernels):
@@ -315,7 +313,7 @@ def _set_no_samples(interpreter, index):
     interpreter.set_tensor(place, np.zeros(shape, np.float32))
 
 
-def _function_of_parts(make, path, num_steps, index, run_steps, function_of):
+def _function_of_parts(make, path, num_steps, index, run_steps):
     """What single_step_function or pipeline_function makes of the file, for several streams; None
     where the file cannot be cut so."""
     with open(path, "rb") as stream:
@@ -329,9 +327,7 @@ def _function_of_parts(make, path, num_steps, index, run_steps, function_of):
         with tflite_chatter_dropped():
             return _interpreter(path, part)
 
-    run = make(interpreter_of, content, num_steps, index[DS_INPUT_NODE],
-               (index[DS_STATE_C], index[DS_STATE_H]), index[DS_PROBABILITIES],
-               (index[DS_NEW_STATE_C], index[DS_NEW_STATE_H]), run_whole, function_of)
+    run = make(interpreter_of, content, num_steps, *_places(index), run=run_whole)
 
     def run_in_turn(contexts, state):
         with turn:
@@ -340,24 +336,17 @@ def _function_of_parts(make, path, num_steps, index, run_steps, function_of):
     return run and run_in_turn
 
 
-def _two_core_function(*args):
+def _two_core_function(path, interpreter, num_steps, index):
     from utils.deepspeech.tflite_two_cores import two_core_function    # compiles: 0.7 s
-    return two_core_function(*args)
-
-
-def _run_steps_on_two_cores(path, interpreter, index):
-    """None where only the interpreter will do."""
+    _set_no_samples(interpreter, index)
     with open(path, "rb") as stream:
-        run = _two_core_function(
-            interpreter, stream.read(),
-            [index[name] for name in (DS_INPUT_NODE, DS_STATE_C, DS_STATE_H)],
-            [index[name] for name in (DS_PROBABILITIES, DS_NEW_STATE_C, DS_NEW_STATE_H)])
+        return two_core_function(interpreter, stream.read(), num_steps, *_places(index))
 
-    def run_steps(steps, _, state):
-        probabilities, new_c, new_h = run(steps, *state)
-        return probabilities.reshape(-1, NUM_LETTERS), (new_c, new_h)
 
-    return run and run_steps
+def _places(index):
+    """Tensor numbers of contexts, (c, h), probabilities, new (c, h)."""
+    return (index[DS_INPUT_NODE], (index[DS_STATE_C], index[DS_STATE_H]),
+            index[DS_PROBABILITIES], (index[DS_NEW_STATE_C], index[DS_NEW_STATE_H]))
 
 
 def _run_steps_of_interpreter(interpreter, index):

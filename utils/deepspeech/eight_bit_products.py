@@ -45,7 +45,12 @@ class EightBitMatrix:
             blocks.transpose(0, 2, 1, 3)).reshape(filled.shape)         # [k, n]
 
     def sums(self, rounded):
-        """Products with whole numbers -127 .. 127: int16 [m, inputs] -> int32 [m, outputs]."""
+        """Products with whole numbers -127 .. 127: int16 [m, inputs] -> int32 [m, outputs].
+
+        Raises ValueError for another number of inputs.
+        """
+        if rounded.shape[1] != self.num_inputs:         # compiled code looks after no bounds
+            raise ValueError("%s values for %d inputs" % (rounded.shape, self.num_inputs))
         k, n = self._in_order.shape
         rows = np.ascontiguousarray(rounded)
         if n > self.num_inputs:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from utils.common.tflite_file import STRIDED_SLICE, operators, part_of, places_for
-from utils.deepspeech.tflite_single_step import stacked_steps
+from utils.deepspeech.tflite_single_step import function_of, stacked_steps
 
 TRIAL_RUNS = 3
 
@@ -44,14 +44,13 @@ def three_parts(content, num_steps, contexts, state, probabilities, new_state):
 
 
 def pipeline_function(interpreter_of, content, num_steps, contexts, state, probabilities,
-                      new_state, run, function_of):
+                      new_state, run):
     """A function([k * num_steps, 19, 26], (c, h)) -> (probabilities [k * num_steps, 29], (c, h));
     or None.
 
     Args:
       interpreter_of: makes an interpreter of bytes.
       run: the file's own run of num_steps steps, for the trial; it has the same signature.
-      function_of: what runs a part, see tflite_single_step.interpreter_function.
       The others: see three_parts.
     """
     parts = three_parts(content, num_steps, contexts, state, probabilities, new_state)
@@ -64,7 +63,8 @@ def pipeline_function(interpreter_of, content, num_steps, contexts, state, proba
     except (RuntimeError, ValueError):
         return None
     layers_before, lstm, layers_behind = [
-        function_of(interpreter, *part) for interpreter, part in zip(interpreters, parts)]
+        function_of(interpreter, inputs, outputs)
+        for interpreter, (_, inputs, outputs) in zip(interpreters, parts)]
     shapes = [[int(size) for size in detail["shape"]]
               for interpreter in interpreters[:2] for detail in interpreter.get_input_details()]
     steps_shape, state_shapes = shapes[0][1:], shapes[2:]       # [16, 19, 26], [1, width] twice

@@ -64,12 +64,11 @@ def single_step_file(content, num_steps, contexts, state, probabilities, new_sta
 
 
 def single_step_function(interpreter_of, content, num_steps, contexts, state, probabilities,
-                         new_state, run, function_of):
+                         new_state, run):
     """A function([n, 19, 26], (c, h)) -> (probabilities [n, 29], (c, h)) for any n; or None.
 
     Args:
       interpreter_of: makes an interpreter of bytes.
-      function_of: what runs it: as interpreter_function, or None where it cannot.
       run: the file's own run of num_steps steps, for the trial; it has the same signature.
       The others: see single_step_file.
     """
@@ -86,9 +85,7 @@ def single_step_function(interpreter_of, content, num_steps, contexts, state, pr
     except (IndexError, KeyError, RuntimeError, ValueError):
         return None
 
-    run_step = function_of(interpreter, part, inputs, outputs)
-    if run_step is None:
-        return None
+    run_step = function_of(interpreter, inputs, outputs)
 
     def run_singly(steps, state):
         rows = []
@@ -102,7 +99,7 @@ def single_step_function(interpreter_of, content, num_steps, contexts, state, pr
     return run_singly if _agree(run_singly, run, *shapes) else None
 
 
-def interpreter_function(interpreter, _, inputs, outputs):
+def function_of(interpreter, inputs, outputs):
     """function(arrays for the tensors `inputs`) -> list of arrays of `outputs`: tensor numbers."""
     def call(*arrays):
         for number, array in zip(inputs, arrays):
