@@ -12,6 +12,7 @@ import os
 import pickle
 import shutil
 import types
+from unittest import mock
 import zipfile
 
 import numpy as np
@@ -28,6 +29,7 @@ from utils.common import folder_lock
 from utils.common.errors import UserError
 from utils.dataset import published_files, store, track_cache
 from utils.dataset.restricted_pickle import load_pickle
+from utils.deepspeech import acoustic_graph
 from utils.deepspeech.acoustic_graph import load_acoustic_graph
 from utils.live.web_socket import _control_message
 from utils.media.audio import open_audio, write_wav
@@ -113,6 +115,12 @@ def run_graph(path):
     contexts = np.zeros((graph.num_steps, 19, 26), np.float32)
     probabilities, _ = graph.run(contexts, graph.zero_state())
     assert probabilities.shape == (graph.num_steps, 29)
+
+
+def run_wide_graph(path):
+    """As a file of the released width is run."""
+    with mock.patch.object(acoustic_graph, "NARROW_FILE_BYTES", 0):
+        run_graph(path)
 
 
 def task(folder):
@@ -230,6 +238,7 @@ READ = {
     "checkpoint record": (checkpoint_file(".json"), read_info, A_FEW, THOUSANDS, 0.2),
     "pb": (pb, run_graph, 20, 2000, 0.2),
     "tflite": (tflite, run_graph, 20, 2000, 0.02),
+    "wide tflite": (tflite, run_wide_graph, 20, 2000, 0.02),
     "task": (task, lambda path: read_task(path), A_FEW, THOUSANDS, 0.2),
     "manifest": (manifest, read_manifest, A_FEW, THOUSANDS, 0.2),
     "record of a recording": (record_file, read_record_file, A_FEW, THOUSANDS, 0),

@@ -292,7 +292,8 @@ def _load_tflite(path):
 
 def _tried_interpreter(path, **kernels):
     """_interpreter(), its tensors allocated; UserError where the file cannot be run."""
-    death = None if _is_own(path) else death_of(
+    is_own = _is_own(path)
+    death = None if is_own else death_of(
         lambda: run_once(_interpreter(path, **kernels)), MOST_BYTES)
     if death is not None:
         raise _not_ours(path, death)
@@ -300,7 +301,9 @@ def _tried_interpreter(path, **kernels):
         with tflite_chatter_dropped():
             interpreter = _interpreter(path, **kernels)
             interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
+            if not is_own:
+                interpreter.invoke()
+    except (ValueError, RuntimeError, MemoryError) as error:    # sizes that no memory holds
         raise _not_ours(path, "TensorFlow Lite says: %s" % error)
     return interpreter
 
