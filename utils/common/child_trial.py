@@ -7,6 +7,8 @@ import sys
 import time
 import warnings
 
+import numpy as np
+
 try:
     import resource
 except ImportError:                     # Windows, which has no fork either
@@ -61,6 +63,8 @@ def death_of(function, most_bytes, longest_s=LONGEST_S):
 def run_once(interpreter):
     """What can go wrong with a tf.lite.Interpreter, for `death_of`."""
     interpreter.allocate_tensors()
+    for detail in interpreter.get_input_details():      # unset, it would run on stray memory
+        interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
     interpreter.invoke()
 
 

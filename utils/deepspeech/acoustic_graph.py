@@ -29,6 +29,7 @@ from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
 from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.common.tflite_file import is_tflite, is_whole
+from utils.common.tflite_interpreter import tflite_interpreter
 from utils.deepspeech.tflite_pipeline import pipeline_function
 from utils.deepspeech.tflite_single_step import single_step_function
 
@@ -300,9 +301,10 @@ def _tried_interpreter(path, **kernels):
     try:
         with tflite_chatter_dropped():
             interpreter = _interpreter(path, **kernels)
-            interpreter.allocate_tensors()
-            if not is_own:
-                interpreter.invoke()
+            if is_own:
+                interpreter.allocate_tensors()
+            else:
+                run_once(interpreter)
     except (ValueError, RuntimeError, MemoryError) as error:    # sizes that no memory holds
         raise _not_ours(path, "TensorFlow Lite says: %s" % error)
     return interpreter
@@ -382,14 +384,14 @@ def _interpreter(path, content=None, with_delegates=False):
             content = stream.read()
     of = {"model_path": path} if content is None else {"model_content": content}
     if tf.__version__.startswith("1."):         # has no such choices
-        return tf.lite.Interpreter(**of)
+        return tflite_interpreter(**of)
     kernels = tf.lite.experimental.OpResolverType
-    interpreter = tf.lite.Interpreter(
+    interpreter = tflite_interpreter(
         num_threads=TFLITE_THREADS,
         experimental_op_resolver_type=kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES, **of)
     if _is_8_bit(interpreter) and not with_delegates:
         return interpreter
-    return tf.lite.Interpreter(num_threads=TFLITE_THREADS, **of)
+    return tflite_interpreter(num_threads=TFLITE_THREADS, **of)
 
 
 def _is_ascii(text):

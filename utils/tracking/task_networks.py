@@ -6,7 +6,8 @@ import numpy as np
 
 from utils.common.child_trial import death_of, run_once
 from utils.common.errors import UserError
-from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
+from utils.common.quiet_tensorflow import tflite_chatter_dropped
+from utils.common.tflite_interpreter import tflite_interpreter
 from utils.tracking.task_file import NETWORK_FILES, TASK_SOURCE, read_task, warn_if_unknown
 
 MOST_BYTES = 4 << 30                    # that a network may take: the known ones take 0.1 GB
@@ -39,12 +40,12 @@ def load_task(path, warn, **sizes):
 
 def _open(content, input_shape, output_sizes):
     """A function that runs the network; None where its sizes are others, or it cannot be run."""
-    if death_of(lambda: run_once(tf.lite.Interpreter(model_content=content)),
+    if death_of(lambda: run_once(tflite_interpreter(model_content=content)),
                 MOST_BYTES) is not None:
         return None
     try:
         with tflite_chatter_dropped():
-            interpreter = tf.lite.Interpreter(model_content=content)
+            interpreter = tflite_interpreter(model_content=content)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError):
         return None
