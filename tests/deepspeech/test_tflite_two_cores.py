@@ -146,6 +146,14 @@ def test_without_avx2_tensorflow_2_takes_its_delegate(acoustic_files, monkeypatc
     assert 0 < np.median(np.abs(found - expected)) < 0.01      # it rounds in another way
 
 
+@pytest.mark.parametrize("has_avx2", [False, True])
+def test_a_wide_graph_stops_after_any_step(acoustic_files, monkeypatch, has_avx2):
+    monkeypatch.setattr(acoustic_graph, "NARROW_FILE_BYTES", 0)
+    monkeypatch.setattr(tflite_two_cores, "can_run",
+                        lambda: has_avx2 and eight_bit_products.can_run())
+    assert load_acoustic_graph(acoustic_files.tflite).run_any is not None
+
+
 @pytest.mark.parametrize("name, value", [
     ("CPU_NAME", "generic"), ("CPU_FEATURES", "+sse2"), ("ENABLE_AVX", 0), ("DISABLE_JIT", 1)])
 def test_settings_of_numba_that_rule_avx2_out(monkeypatch, name, value):

@@ -60,11 +60,16 @@ def death_of(function, most_bytes, longest_s=LONGEST_S):
     return "its reader dies of signal %d" % os.WTERMSIG(status)
 
 
+def allocate(interpreter):
+    """The tensors of a tf.lite.Interpreter; its inputs are zeros, else it runs on stray memory."""
+    interpreter.allocate_tensors()
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+
+
 def run_once(interpreter):
     """What can go wrong with a tf.lite.Interpreter, for `death_of`."""
-    interpreter.allocate_tensors()
-    for detail in interpreter.get_input_details():      # unset, it would run on stray memory
-        interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+    allocate(interpreter)
     interpreter.invoke()
 
 

@@ -17,7 +17,7 @@ import warnings
 from google.protobuf.message import DecodeError
 import numpy as np
 
-from utils.common.child_trial import death_of, run_once
+from utils.common.child_trial import allocate, death_of, run_once
 from utils.common.constants import (ACOUSTIC_STEPS, CONTEXT_WINDOW_FRAMES, DS_INITIALIZE_STATE,
                                     DS_INPUT_LENGTHS, DS_INPUT_NODE, DS_INPUT_SAMPLES,
                                     DS_METADATA_NODE, DS_NEW_STATE_C, DS_NEW_STATE_H,
@@ -260,6 +260,7 @@ def _load_tflite(path):
             contextlib.closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as content:
         if not is_whole(content):
             raise UserError("%s is cut off; copy or download it again" % path)
+    kernels = {}
     interpreter = _tried_interpreter(path)
     details = {detail["name"]: detail for detail
                in interpreter.get_input_details() + interpreter.get_output_details()}
@@ -279,12 +280,12 @@ def _load_tflite(path):
                                  lambda steps, num_valid, state: run(steps[0, :num_valid], state),
                                  make_run_pipeline=lambda: run)
         if not tf.__version__.startswith("1."):
-            interpreter = _tried_interpreter(path, with_delegates=True)
-    _set_no_samples(interpreter, index)
+            kernels = {"with_delegates": True}
+            interpreter = _tried_interpreter(path, **kernels)
     run_steps = _run_steps_of_interpreter(interpreter, index)
 
     def made_by_cutting(make):
-        return lambda: _function_of_parts(make, path, num_steps, index, run_steps)
+        return lambda: _function_of_parts(make, path, num_steps, index, run_steps, kernels)
 
     return AcousticGraph(
         path, num_hidden, num_steps, True, run_steps, made_by_cutting(single_step_function),
@@ -292,7 +293,7 @@ def _load_tflite(path):
 
 
 def _tried_interpreter(path, **kernels):
-    """_interpreter(), its tensors allocated; UserError where the file cannot be run."""
+    """_interpreter(), allocated, all inputs zeros; UserError where the file cannot be run."""
     is_own = _is_own(path)
     death = None if is_own else death_of(
         lambda: run_once(_interpreter(path, **kernels)), MOST_BYTES)
@@ -302,7 +303,7 @@ def _tried_interpreter(path, **kernels):
         with tflite_chatter_dropped():
             interpreter = _interpreter(path, **kernels)
             if is_own:
-                interpreter.allocate_tensors()
+                allocate(interpreter)
             else:
                 run_once(interpreter)
     except (ValueError, RuntimeError, MemoryError) as error:    # sizes that no memory holds
@@ -310,15 +311,7 @@ def _tried_interpreter(path, **kernels):
     return interpreter
 
 
-def _set_no_samples(interpreter, index):
-    """Part of the file computes MFCCs of samples; unset, it would run on stray memory."""
-    place = index[DS_INPUT_SAMPLES]
-    shape, = [detail["shape"] for detail in interpreter.get_input_details()
-              if detail["index"] == place]
-    interpreter.set_tensor(place, np.zeros(shape, np.float32))
-
-
-def _function_of_parts(make, path, num_steps, index, run_steps):
+def _function_of_parts(make, path, num_steps, index, run_steps, kernels):
     """What single_step_function or pipeline_function makes of the file, for several streams; None
     where the file cannot be cut so."""
     with open(path, "rb") as stream:
@@ -330,7 +323,7 @@ def _function_of_parts(make, path, num_steps, index, run_steps):
 
     def interpreter_of(part):
         with tflite_chatter_dropped():
-            return _interpreter(path, part)
+            return _interpreter(path, part, **kernels)
 
     run = make(interpreter_of, content, num_steps, *_places(index), run=run_whole)
 
@@ -343,7 +336,6 @@ def _function_of_parts(make, path, num_steps, index, run_steps):
 
 def _two_core_function(path, interpreter, num_steps, index):
     from utils.deepspeech.tflite_two_cores import two_core_function    # compiles: 0.7 s
-    _set_no_samples(interpreter, index)
     with open(path, "rb") as stream:
         return two_core_function(interpreter, stream.read(), num_steps, *_places(index))
 
