@@ -69,7 +69,7 @@ def allocate(interpreter):
 
 def run_once(interpreter):
     """What can go wrong with a tf.lite.Interpreter, for `death_of`."""
-    allocate(interpreter)
+    interpreter.allocate_tensors()
     interpreter.invoke()
 
 
