@@ -1,5 +1,6 @@
 """utils/deepspeech/acoustic_graph.py: both containers, explicit state, and every wrong file."""
 from concurrent.futures import ThreadPoolExecutor
+import gc
 import os
 import shutil
 import struct
@@ -7,6 +8,7 @@ import struct
 import numpy as np
 import pytest
 
+from utils.common.child_trial import death_of, run_once
 from utils.common.constants import DS_METADATA_NODE, NUM_LETTERS
 from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
@@ -350,3 +352,17 @@ def test_only_info_lines_are_dropped(capfd):
     with tflite_chatter_dropped():
         os.write(2, b"INFO: Created a delegate.\nERROR: something real\n")
     assert capfd.readouterr().err == "ERROR: something real\n"
+
+
+def test_a_good_graph_is_let_in_where_graphs_run_already(acoustic_files):
+    """Tried in a fork, it hung where garbage was collected on the way: what ended an interpreter
+    of TensorFlow 2.x there waited for its threads, which no fork has.
+    """
+    interpreter = acoustic_graph._interpreter(acoustic_files.tflite, with_delegates=True)
+    run_once(interpreter)
+    garbage = [interpreter]
+    garbage.append(garbage)
+    del interpreter, garbage
+    for function, args in ((gc.collect, ()), (acoustic_graph._run_file_once,
+                                              (acoustic_files.tflite, {"with_delegates": True}))):
+        assert death_of(function, *args, most_bytes=1 << 30, longest_s=20) is None

@@ -295,8 +295,8 @@ def _load_tflite(path):
 def _tried_interpreter(path, **kernels):
     """_interpreter(), allocated, all inputs zeros; UserError where the file cannot be run."""
     is_own = _is_own(path)
-    death = None if is_own else death_of(
-        lambda: run_once(_interpreter(path, **kernels)), MOST_BYTES)
+    death = None if is_own else death_of(_run_file_once, os.path.abspath(path), kernels,
+                                         most_bytes=MOST_BYTES)
     if death is not None:
         raise _not_ours(path, death)
     try:
@@ -308,6 +308,10 @@ def _tried_interpreter(path, **kernels):
     except (ValueError, RuntimeError, MemoryError) as error:    # sizes that no memory holds
         raise _not_ours(path, "TensorFlow Lite says: %s" % error)
     return interpreter
+
+
+def _run_file_once(path, kernels):
+    run_once(_interpreter(path, **kernels))
 
 
 def _function_of_parts(make, path, num_steps, index, run_steps, kernels):
@@ -423,7 +427,8 @@ def _load_pb(path):
     _check_is_harmless(path, graph_def)
     num_hidden = _num_hidden(path, nodes)
     new_state_names = _make_state_explicit(graph_def)
-    death = None if _is_own(path) else death_of(lambda: _imported(graph_def), MOST_BYTES)
+    death = None if _is_own(path) else death_of(_import_file, os.path.abspath(path),
+                                                most_bytes=MOST_BYTES)
     if death is not None:
         raise _not_ours(path, death)
     try:
@@ -464,6 +469,12 @@ def _imported(graph_def):
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
     return graph
+
+
+def _import_file(path):
+    graph_def = read_graph_def(path)
+    _make_state_explicit(graph_def)
+    _imported(graph_def)
 
 
 def read_graph_def(path):
