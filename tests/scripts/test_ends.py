@@ -245,8 +245,9 @@ def wait_until(seen, process):
 
 
 def by_default():
-    """Where this runs in the background, Ctrl-C is ignored."""
+    """Where this runs in the background, Ctrl-C is ignored; under nohup, a closed terminal is."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def running(name, take, out, by_default=by_default):
