@@ -99,7 +99,7 @@ class _Trials:
             try:
                 pickle.dump(request, process.stdin)
                 process.stdin.flush()
-            except BrokenPipeError:                     # it was idle for too long
+            except OSError:                             # a closed pipe: it was idle for too long
                 pass
             reply, is_too_long = _reply(process, longest_s)
             if reply == DONE:
@@ -125,7 +125,7 @@ def _started():
             [program, "-m", "utils.common.child_trial"], cwd=REPOSITORY, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             start_new_session=True,                     # a terminal's Ctrl-C is for the asker
-            env=dict(os.environ, CUDA_VISIBLE_DEVICES="-1"))    # a GPU's memory is in no bound
+            env=dict(os.environ, CUDA_VISIBLE_DEVICES="-1"))    # a GPU takes addresses without bound
     except (OSError, TypeError) as error:               # no program is known: None
         raise _cannot_start(program, error)
     reply = None
@@ -164,7 +164,7 @@ def _reply(process, longest_s):
 def _let_go(process):
     try:
         process.stdin.close()
-    except BrokenPipeError:                             # what it did not read
+    except OSError:                                     # what it did not read
         pass
     process.stdout.close()
     process.wait()
