@@ -2,18 +2,23 @@
 
     python -m tests.measure.corpus
     python -m tests.measure.corpus --hours 1 10 100 --folder /scratch
+    python -m tests.measure.corpus --hours 100 --leave_gb 2
 
 Writes a synthetic dataset of five-minute recordings, by the code that writes real ones: labels,
 sound and cached features of random numbers. A process of its own then opens it as training does,
 draws batches and trains. `opened` is the files opened; `started` the network made and the means of
 the labels taken, for which all are read; `shuffled` the order of an epoch. `cold` are batches a
-second after the system was told to forget the files. The other rates are of a second of the
-processor, in the best tenth, since other programs may run beside. Memory is anonymous memory, what
+second by the clock after the system was told to forget the files (Linux); `waits` and `asks` are
+steps so, as training begins, and once it asks the disk ahead. With --leave_gb the rest of the
+memory is locked from before the training on (needs the right to: root). The other rates are of a
+second of the processor, in the best tenth, since other programs may run beside. Memory is anonymous memory, what
 cannot be dropped and read again, with TensorFlow's. An hour takes 0.15 GB in FOLDER while it lasts.
 """
 import argparse
 import collections
+import ctypes
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -48,6 +53,7 @@ def get_parser():
     parser.add_argument("--hours", type=float, nargs="+", default=(1.0, 10.0, 100.0))
     parser.add_argument("--folder", help="on the disk to measure; default: the system's for "
                                          "temporary files")
+    parser.add_argument("--leave_gb", type=float, help="of memory, to all other programs")
     parser.add_argument("--measure", metavar="CORPUS", help="of the process that measures one")
     return parser
 
@@ -55,25 +61,26 @@ def get_parser():
 def main():
     args = get_parser().parse_args()
     if args.measure:
-        print(json.dumps(measured(config_of(args.measure))))
+        print(json.dumps(measured(config_of(args.measure), args.leave_gb)))
         return
-    print("%6s %8s %9s %9s %9s %9s %8s %9s %9s %9s %9s %9s %9s" % (
+    print("%6s %8s %9s %9s %9s %9s %8s %9s %9s %9s %9s %9s %9s %9s %9s" % (
         "hours", "subjects", "labels", "sound", "features", "written", "opened", "started",
-        "shuffled", "batches/s", "cold", "steps/s", "memory"))
+        "shuffled", "batches/s", "cold", "steps/s", "waits", "asks", "memory"))
     for hours in args.hours:
         with tempfile.TemporaryDirectory(dir=args.folder) as folder:
             started_s = time.time()
             num_subjects, sizes = write_corpus(folder, hours)
             written_s = time.time() - started_s
             found = json.loads(subprocess.check_output(
-                [sys.executable, "-m", "tests.measure.corpus", "--measure", folder],
+                [sys.executable, "-m", "tests.measure.corpus", "--measure", folder]
+                + (["--leave_gb", str(args.leave_gb)] if args.leave_gb else []),
                 cwd=REPOSITORY).decode("ascii").splitlines()[-1])
             print("%6g %8d %6.2f GB %6.2f GB %6.2f GB %7.0f s %6.2f s %7.2f s %7.2f s %9.0f %9.0f "
-                  "%9.0f %6.0f MB" % (
+                  "%9.0f %9.0f %9.0f %6.0f MB" % (
                       hours, num_subjects, sizes["labels"], sizes["sound"], sizes["features"],
                       written_s, found["opened_s"], found["statistics_s"], found["shuffled_s"],
                       found["batches"], found["cold_batches"], found["steps"],
-                      found["memory_mb"]))
+                      found["waiting_steps"], found["asking_steps"], found["memory_mb"]))
             sys.stdout.flush()
 
 
@@ -134,7 +141,7 @@ def paths_below(folder):
 
 # ---- what it costs
 
-def measured(config):
+def measured(config, leave_gb=None):
     """Figures of a corpus, in a process that has done nothing else."""
     from utils.training.progress_line import ProgressLine
     from utils.training.summaries import Summaries
@@ -145,10 +152,7 @@ def measured(config):
     subjects = load_subjects(config, training_names + validation_names, GRAPH, progress=False)
     fingerprint = data_fingerprint(subjects)
     figures["opened_s"] = time.time() - started_s
-    os.sync()
-    for path in paths_below(os.path.dirname(config.training_data_path)):
-        with open(path, "rb") as stream:            # nothing of the arrays is mapped by now
-            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    forget(config, subjects)
     batches = Batches(subjects[:-1], config.batch_size, config.num_consecutive_frames)
     started_s = time.time()
     batches.of_step(0)
@@ -167,7 +171,45 @@ def measured(config):
     line = ProgressLine(trainer.stream, 0, trainer.total_steps, config.epoch_num)
     figures["steps"] = rate_of(lambda _: trainer._train_step(summaries, line), range(NUM_STEPS))
     figures["memory_mb"] = memory.most_mb()
+    held = memory_held(leave_gb) if leave_gb else None
+    forget(config, subjects)
+    figures["waiting_steps"] = rate_of(lambda _: trainer._train_step(summaries, line),
+                                       range(NUM_STEPS), 1, time.time)
+    trainer.batches._read_ahead._patience = 0
+    figures["asking_steps"] = rate_of(lambda _: trainer._train_step(summaries, line),
+                                      range(NUM_STEPS), 1, time.time)
+    del held
     return figures
+
+
+def memory_held(leave_gb):
+    """A lock on all memory but so much, for as long as what is returned lives."""
+    with open("/proc/meminfo") as stream:
+        available = next(int(line.split()[1]) << 10 for line in stream
+                         if line.startswith("MemAvailable"))
+    held = np.ones(max(1, available - int(leave_gb * 2 ** 30)), np.int8)
+    mlock = ctypes.CDLL(None, use_errno=True).mlock
+    mlock.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    if mlock(held.__array_interface__["data"][0], held.size):
+        raise OSError(ctypes.get_errno(), "mlock")
+    return held
+
+
+def forget(config, subjects):
+    """Have no page of the corpus in memory."""
+    os.sync()
+    madvise = ctypes.CDLL(None).madvise
+    madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    for subject in subjects:
+        for array in (subject.windows, subject.targets):
+            first = array.__array_interface__["data"][0]
+            end = array[-1:].__array_interface__["data"][0]
+            begin = first // mmap.PAGESIZE * mmap.PAGESIZE
+            if madvise(begin, end - begin, 4):          # MADV_DONTNEED: a mapped page is kept
+                raise OSError(ctypes.get_errno(), "madvise")
+    for path in paths_below(os.path.dirname(config.training_data_path)):
+        with open(path, "rb") as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def rate_of(function, numbers, num_parts=10, clock=time.process_time):

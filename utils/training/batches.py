@@ -3,6 +3,7 @@ import numpy as np
 
 from utils.common.constants import NUM_BLENDSHAPES, NUM_LETTERS, WINDOW_FRAMES
 from utils.common.errors import UserError
+from utils.training.read_ahead import ReadAhead
 
 
 class Batches(object):
@@ -49,16 +50,20 @@ class Batches(object):
         self.any_masked = frame_weights is not None or any(
             (mask == 0).any() for mask in self._masks)
         self._shuffled_epoch = None
+        self._read_ahead = ReadAhead([self._windows, self._targets], num_consecutive_frames)
 
     def of_step(self, step):
         """The batch that training step `step` (from 0) learns from; see gather."""
+        end_of_epoch = (step // self.steps_per_epoch + 1) * self.steps_per_epoch
+        for later in self._read_ahead.steps_to_ask(step, end_of_epoch):
+            self._read_ahead.ask(*self._places(self._indices_of_step(later)))
         return self.gather(self._indices_of_step(step))
 
     def styles_of_step(self, step):
         """The styles [N, S] of the frames of that batch, or None without styles."""
         if self._styles is None:
             return None
-        subjects = np.searchsorted(self._first_index, self._indices_of_step(step), "right") - 1
+        subjects, _ = self._places(self._indices_of_step(step))
         return np.repeat(np.stack(self._styles)[subjects], self._num_consecutive_frames, axis=0)
 
     def _indices_of_step(self, step):
@@ -72,6 +77,11 @@ class Batches(object):
         start = batch * self.batch_size
         return self._shuffled[start:start + self.batch_size]
 
+    def _places(self, indices):
+        """(subject, its first frame) of each index, both int [indices]."""
+        return (np.searchsorted(self._first_index, indices, side="right") - 1,
+                self._first_frame[indices])
+
     def gather(self, indices):
         """(windows [N, 16, 29], targets [N, 52], mask [N, 52] or None) of `indices`.
 
@@ -82,8 +92,8 @@ class Batches(object):
         windows = np.empty([len(indices), num_frames, WINDOW_FRAMES, NUM_LETTERS], np.float32)
         targets = np.empty([len(indices), num_frames, NUM_BLENDSHAPES], np.float32)
         mask = np.empty_like(targets) if self.any_masked else None
-        subject_of_index = np.searchsorted(self._first_index, indices, side="right") - 1
-        places = zip(subject_of_index.tolist(), self._first_frame[indices].tolist())
+        subjects, first_frames = self._places(indices)
+        places = zip(subjects.tolist(), first_frames.tolist())
         for row, (subject, first) in enumerate(places):
             windows[row] = self._windows[subject][first:first + num_frames]
             targets[row] = self._targets[subject][first:first + num_frames]
