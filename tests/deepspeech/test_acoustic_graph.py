@@ -8,12 +8,13 @@ import struct
 import numpy as np
 import pytest
 
-from utils.common.child_trial import death_of, run_once
+from utils.common.child_trial import death_of
 from utils.common.constants import DS_METADATA_NODE, NUM_LETTERS
 from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
 from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.common.tflite_file import is_whole
+from utils.common.tflite_interpreter import run_once
 from utils.deepspeech import acoustic_graph, tflite_pipeline, tflite_single_step
 from utils.deepspeech.acoustic_graph import acoustic_release_sha256, load_acoustic_graph
 from utils.deepspeech.mfcc import mfcc_of_samples

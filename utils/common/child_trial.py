@@ -15,8 +15,6 @@ import subprocess
 import sys
 import threading
 
-import numpy as np
-
 from utils.common.constants import REPOSITORY
 from utils.common.errors import UserError
 
@@ -43,19 +41,6 @@ def death_of(function, *args, most_bytes, longest_s=LONGEST_S):
     Raises UserError: no other process can be started.
     """
     return _trials().death_of((pickle.dumps((function, args)), most_bytes, longest_s), longest_s)
-
-
-def allocate(interpreter):
-    """The tensors of a tf.lite.Interpreter; its inputs are zeros, else it runs on stray memory."""
-    interpreter.allocate_tensors()
-    for detail in interpreter.get_input_details():
-        interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
-
-
-def run_once(interpreter):
-    """What can go wrong with a tf.lite.Interpreter, for `death_of`."""
-    allocate(interpreter)
-    interpreter.invoke()
 
 
 # The process that asks

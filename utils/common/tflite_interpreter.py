@@ -7,6 +7,8 @@ reference for as long as it looks. No array here is such a view, so it is tried 
 import functools
 import time
 
+import numpy as np
+
 from utils.common.quiet_tensorflow import tf
 
 TOLD = "reference to internal data"
@@ -16,6 +18,19 @@ NUM_TRIES, PAUSE_S = 1000, 0.001
 def tflite_interpreter(**options):
     """tf.lite.Interpreter(**options), whose methods wait until it may run. It raises as that one."""
     return _patient(tf.lite.Interpreter)(**options)
+
+
+def allocate(interpreter):
+    """The tensors of a tf.lite.Interpreter; its inputs are zeros, else it runs on stray memory."""
+    interpreter.allocate_tensors()
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+
+
+def run_once(interpreter):
+    """A first run, on zeros. On a malformed file it raises, or takes the process down."""
+    allocate(interpreter)
+    interpreter.invoke()
 
 
 @functools.lru_cache(maxsize=None)

@@ -17,7 +17,7 @@ import warnings
 from google.protobuf.message import DecodeError
 import numpy as np
 
-from utils.common.child_trial import allocate, death_of, run_once
+from utils.common.child_trial import death_of
 from utils.common.constants import (ACOUSTIC_STEPS, CONTEXT_WINDOW_FRAMES, DS_INITIALIZE_STATE,
                                     DS_INPUT_LENGTHS, DS_INPUT_NODE, DS_INPUT_SAMPLES,
                                     DS_METADATA_NODE, DS_NEW_STATE_C, DS_NEW_STATE_H,
@@ -29,7 +29,7 @@ from utils.common.errors import UserError
 from utils.common.files import sha256_of_file
 from utils.common.quiet_tensorflow import tf, tflite_chatter_dropped
 from utils.common.tflite_file import is_tflite, is_whole
-from utils.common.tflite_interpreter import tflite_interpreter
+from utils.common.tflite_interpreter import allocate, run_once, tflite_interpreter
 from utils.deepspeech.tflite_pipeline import pipeline_function
 from utils.deepspeech.tflite_single_step import single_step_function
 

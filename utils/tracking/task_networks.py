@@ -4,10 +4,10 @@ import os
 
 import numpy as np
 
-from utils.common.child_trial import death_of, run_once
+from utils.common.child_trial import death_of
 from utils.common.errors import UserError
 from utils.common.quiet_tensorflow import tflite_chatter_dropped
-from utils.common.tflite_interpreter import tflite_interpreter
+from utils.common.tflite_interpreter import run_once, tflite_interpreter
 from utils.tracking.task_file import (NETWORK_FILES, TASK_SHA256, TASK_SOURCE, read_task,
                                       warn_if_unknown)
 
