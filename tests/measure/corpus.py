@@ -11,14 +11,14 @@ the labels taken, for which all are read; `shuffled` the order of an epoch. `col
 second by the clock after the system was told to forget the files (Linux); `waits` and `asks` are
 steps so, as training begins, and once it asks the disk ahead. With --leave_gb the rest of the
 memory is locked from before the training on (needs the right to: root). The other rates are of a
-second of the processor, in the best tenth, since other programs may run beside. Memory is anonymous memory, what
-cannot be dropped and read again, with TensorFlow's. An hour takes 0.15 GB in FOLDER while it lasts.
+second of the processor, in the best tenth, since other programs may run beside. Memory is
+anonymous memory, what cannot be dropped and read again, with TensorFlow's. An hour takes 0.15 GB in
+FOLDER while it lasts.
 """
 import argparse
 import collections
 import ctypes
 import json
-import mmap
 import os
 import subprocess
 import sys
@@ -29,6 +29,7 @@ import types
 
 import numpy as np
 
+from tests.helpers.cold_files import forget, libc_function
 from tests.helpers.paths import REPOSITORY
 from utils.common.constants import (ANIMATION_FPS, NUM_BLENDSHAPES, NUM_LETTERS, PROFILE_DEEPSPEECH,
                                     SAMPLE_RATE_HZ, WINDOW_FRAMES)
@@ -152,7 +153,7 @@ def measured(config, leave_gb=None):
     subjects = load_subjects(config, training_names + validation_names, GRAPH, progress=False)
     fingerprint = data_fingerprint(subjects)
     figures["opened_s"] = time.time() - started_s
-    forget(config, subjects)
+    forget_corpus(config, subjects)
     batches = Batches(subjects[:-1], config.batch_size, config.num_consecutive_frames)
     started_s = time.time()
     batches.of_step(0)
@@ -172,7 +173,7 @@ def measured(config, leave_gb=None):
     figures["steps"] = rate_of(lambda _: trainer._train_step(summaries, line), range(NUM_STEPS))
     figures["memory_mb"] = memory.most_mb()
     held = memory_held(leave_gb) if leave_gb else None
-    forget(config, subjects)
+    forget_corpus(config, subjects)
     figures["waiting_steps"] = rate_of(lambda _: trainer._train_step(summaries, line),
                                        range(NUM_STEPS), 1, time.time)
     trainer.batches._read_ahead._patience = 0
@@ -188,28 +189,16 @@ def memory_held(leave_gb):
         available = next(int(line.split()[1]) << 10 for line in stream
                          if line.startswith("MemAvailable"))
     held = np.ones(max(1, available - int(leave_gb * 2 ** 30)), np.int8)
-    mlock = ctypes.CDLL(None, use_errno=True).mlock
-    mlock.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    mlock = libc_function("mlock", ctypes.c_void_p, ctypes.c_size_t)
     if mlock(held.__array_interface__["data"][0], held.size):
         raise OSError(ctypes.get_errno(), "mlock")
     return held
 
 
-def forget(config, subjects):
-    """Have no page of the corpus in memory."""
+def forget_corpus(config, subjects):
     os.sync()
-    madvise = ctypes.CDLL(None).madvise
-    madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    for subject in subjects:
-        for array in (subject.windows, subject.targets):
-            first = array.__array_interface__["data"][0]
-            end = array[-1:].__array_interface__["data"][0]
-            begin = first // mmap.PAGESIZE * mmap.PAGESIZE
-            if madvise(begin, end - begin, 4):          # MADV_DONTNEED: a mapped page is kept
-                raise OSError(ctypes.get_errno(), "madvise")
-    for path in paths_below(os.path.dirname(config.training_data_path)):
-        with open(path, "rb") as stream:
-            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    forget([array for subject in subjects for array in (subject.windows, subject.targets)],
+           paths_below(os.path.dirname(config.training_data_path)))
 
 
 def rate_of(function, numbers, num_parts=10, clock=time.process_time):

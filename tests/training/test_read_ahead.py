@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from tests.helpers.cold_files import forget, libc_function, pages_of
 from utils.training import read_ahead
 from utils.training.batches import Batches
 from utils.training.read_ahead import MANY_WAITS, STEPS_AHEAD, STEPS_ON, ReadAhead
@@ -49,34 +50,13 @@ def subjects(tmp_path):
     return found
 
 
-def _place(array):
-    """(address, bytes) of an array of any strides."""
-    return array.__array_interface__["data"][0], read_ahead._span_bytes(array)
-
-
-def _libc():
-    libc = ctypes.CDLL(None)
-    libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
-    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    return libc
-
-
 def _pages(array):
     """bool: which pages of an array are in memory."""
-    address, num_bytes = _place(array)
-    begin = address // mmap.PAGESIZE * mmap.PAGESIZE
-    num_pages = -(-(address - begin + num_bytes) // mmap.PAGESIZE)
-    held = ctypes.create_string_buffer(num_pages)
-    assert _libc().mincore(begin, num_pages * mmap.PAGESIZE, held) == 0
+    begin, num_bytes = pages_of(array)
+    held = ctypes.create_string_buffer(-(-num_bytes // mmap.PAGESIZE))
+    mincore = libc_function("mincore", ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p)
+    assert mincore(begin, num_bytes, held) == 0
     return np.frombuffer(held.raw, np.uint8) & 1 == 1
-
-
-def _forget(array, path):
-    address, num_bytes = _place(array)
-    begin = address // mmap.PAGESIZE * mmap.PAGESIZE
-    assert _libc().madvise(begin, address - begin + num_bytes, 4) == 0      # MADV_DONTNEED
-    with open(str(path), "rb") as stream:
-        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _is_there_within(arrays, longest_s=20):
@@ -91,9 +71,8 @@ def _is_there_within(arrays, longest_s=20):
 @needs_advice
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="files are forgotten on Linux only")
 def test_the_rows_asked_for_come_and_no_others(subjects, tmp_path):
-    for subject in subjects:
-        _forget(subject.windows, tmp_path / (subject.name + "_rows.npy"))
-        _forget(subject.targets, tmp_path / (subject.name + "_targets.npy"))
+    forget([array for subject in subjects for array in (subject.windows, subject.targets)],
+           list(tmp_path.iterdir()))
     if any(_pages(subject.targets).mean() > 0.1 for subject in subjects):
         pytest.skip("this disk's files cannot be forgotten: is it memory?")
     asked = ReadAhead([[subject.windows for subject in subjects],

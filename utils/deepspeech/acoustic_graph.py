@@ -302,9 +302,10 @@ def _tried_interpreter(path, **kernels):
     try:
         with tflite_chatter_dropped():
             interpreter = _interpreter(path, **kernels)
-            allocate(interpreter)
-            if not is_own:
-                interpreter.invoke()
+            if is_own:
+                allocate(interpreter)
+            else:
+                run_once(interpreter)
     except (ValueError, RuntimeError, MemoryError) as error:    # sizes that no memory holds
         raise _not_ours(path, "TensorFlow Lite says: %s" % error)
     return interpreter
